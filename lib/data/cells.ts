@@ -1,0 +1,71 @@
+/**
+ * Cells x genes as every reader gives them, whatever the file was: tables of cells and genes, and matrices that
+ * come as slabs of rows. Nothing here is whole in memory but the tables.
+ */
+import type { NumberArray, NumberType } from './tree.ts'
+
+/** Values of a matrix as stored; 64-bit integers come as Float64Array where every one is exact. */
+export type SlabValues =
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array
+
+/** Rows [start, start + rows) of a matrix in CSR form; column numbers within a row as stored, each at most once. */
+export interface RowSlab {
+  start: number
+  rows: number
+  columns: number
+  /** rows + 1 offsets into indices and values, from 0 */
+  indptr: Float64Array | Int32Array
+  indices: Int32Array
+  values: SlabValues
+}
+
+export interface Matrix {
+  /** where it lies, for messages: 'X', 'layers/counts', 'raw/X' */
+  name: string
+  rows: number
+  columns: number
+  encoding: 'csr' | 'csc' | 'dense' | 'mtx'
+  type: NumberType
+  /** stored entries; rows x columns for a dense one */
+  stored: number
+  /**
+   * The rows in order, once; memory is bounded by `slabBytes` (default 16 MiB of values and indices), however large the file.
+   * @throws BadInput when stored numbers contradict each other (indptr not rising, index out of range, ...)
+   */
+  slabs(options?: { slabBytes?: number; from?: number; to?: number }): AsyncIterable<RowSlab>
+}
+
+export type Column =
+  | {
+      kind: 'number'
+      type: NumberType
+      values: NumberArray /** 1 = missing (nullable-integer) */
+      mask?: Uint8Array
+    }
+  | { kind: 'boolean'; values: Uint8Array; mask?: Uint8Array }
+  /** null = missing (nullable-string-array) */
+  | { kind: 'string'; values: (string | null)[] }
+  /** code -1 = missing */
+  | { kind: 'categorical'; codes: Int32Array; categories: Categories; ordered: boolean }
+
+export type Categories =
+  | { kind: 'string'; values: string[] }
+  | { kind: 'number'; type: NumberType; values: NumberArray }
+  | { kind: 'boolean'; values: Uint8Array }
+
+/** A data frame: one row a cell (obs) or a gene (var). */
+export interface Table {
+  rows: number
+  /** name of the index column as stored: '_index', 'index', 'barcodes', ... */
+  indexName: string
+  index: string[]
+  /** in stored order */
+  columns: Map<string, Column>
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+
+/** Checks against programs that are not ours: Debian's python3-anndata and h5py, OpenStack Swift. */
+export default defineConfig({
+  test: {
+    include: ['test/peers/**/*.test.ts'],
+    pool: 'forks',
+    maxWorkers: 1,
+    fileParallelism: false,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+  },
+})
