@@ -69,3 +69,20 @@ export interface Table {
   /** in stored order */
   columns: Map<string, Column>
 }
+
+/** Any file of cells, opened: nothing but names and shapes has been read yet. */
+export interface CellFile {
+  readonly place: string
+  readonly format: 'h5ad' | 'zarr' | '10x-hdf5' | 'mtx'
+  /** cells x genes of X, or of obs and var where there is no X */
+  readonly rows: number
+  readonly columns: number
+  obs(): Promise<Table>
+  var(): Promise<Table>
+  /** every matrix of cells x genes, by name: 'X', 'layers/counts', 'raw/X' */
+  readonly matrices: readonly string[]
+  matrix(name: string): Promise<Matrix>
+  /** genes of a matrix: of `raw/X` they differ from var() */
+  genesOf(name: string): Promise<Table>
+  close(): Promise<void>
+}
