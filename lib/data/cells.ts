@@ -26,6 +26,16 @@ export interface RowSlab {
   values: SlabValues
 }
 
+export interface SlabOptions {
+  /** bytes of values and columns in one slab, 16 MiB unless told; a row that alone is larger comes as a slab of its own */
+  slabBytes?: number
+  /** first row, and the row behind the last */
+  from?: number
+  to?: number
+  /** a slab is looked at once and dropped: its memory is taken back when the next is asked for, which is faster */
+  transient?: boolean
+}
+
 export interface Matrix {
   /** where it lies, for messages: 'X', 'layers/counts', 'raw/X' */
   name: string
@@ -36,10 +46,10 @@ export interface Matrix {
   /** stored entries; rows x columns for a dense one */
   stored: number
   /**
-   * The rows in order, once; memory is bounded by `slabBytes` (default 16 MiB of values and indices), however large the file.
+   * The rows in order, once; memory is bounded by `slabBytes`, however large the file.
    * @throws BadInput when stored numbers contradict each other (indptr not rising, index out of range, ...)
    */
-  slabs(options?: { slabBytes?: number; from?: number; to?: number }): AsyncIterable<RowSlab>
+  slabs(options?: SlabOptions): AsyncIterable<RowSlab>
 }
 
 export type Column =
@@ -68,6 +78,8 @@ export interface Table {
   index: string[]
   /** in stored order */
   columns: Map<string, Column>
+  /** columns that are there and could not be understood; they stay in the file */
+  unread?: { name: string; reason: string }[]
 }
 
 /** Any file of cells, opened: nothing but names and shapes has been read yet. */

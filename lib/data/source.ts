@@ -11,5 +11,7 @@ export interface ByteSource {
   readonly descriptor?: number
   /** Exactly `length` bytes at `offset`, or an error. */
   read(offset: number, length: number): Promise<Uint8Array>
+  /** The same into memory of the caller's, where that saves a copy. */
+  readInto?(target: Uint8Array, offset: number): Promise<void>
   close(): Promise<void>
 }

@@ -1,0 +1,57 @@
+/** Undoing the filters of a chunk where that is simple: shuffle, and lzf, whose plugin fails on lists of text. */
+import type { Filter } from './format/dataset.ts'
+import type { PlainFilter } from './protocol.ts'
+
+const plainIds = new Map<number, PlainFilter>([
+  [1, 'deflate'],
+  [2, 'shuffle'],
+  [32000, 'lzf'],
+])
+
+/** undefined where one of them needs the library */
+export function plainFilters(filters: readonly Filter[]): PlainFilter[] | undefined {
+  const plain = filters.map(({ id }) => plainIds.get(id))
+  return plain.every((filter) => filter !== undefined) ? plain : undefined
+}
+
+/** Byte i of every element lies together; whole elements only, the rest follows as it is. */
+export function unshuffle(bytes: Uint8Array, elementBytes: number): Uint8Array {
+  if (elementBytes <= 1) return bytes
+  const output = new Uint8Array(bytes.length)
+  const count = Math.floor(bytes.length / elementBytes)
+  for (let byte = 0; byte < elementBytes; byte++) {
+    const start = byte * count
+    for (let i = 0, at = byte; i < count; i++, at += elementBytes) output[at] = bytes[start + i]!
+  }
+  output.set(bytes.subarray(count * elementBytes), count * elementBytes)
+  return output
+}
+
+/**
+ * LZF (Marc Lehmann's format): runs of literal bytes, and references to what was written before.
+ * @returns exactly `length` bytes, or undefined when the input is damaged
+ */
+export function expandLzf(input: Uint8Array, length: number): Uint8Array | undefined {
+  const output = new Uint8Array(length)
+  let at = 0
+  let to = 0
+  while (at < input.length) {
+    const control = input[at++]!
+    if (control < 32) {
+      const count = control + 1
+      if (at + count > input.length || to + count > length) return undefined
+      output.set(input.subarray(at, at + count), to)
+      at += count
+      to += count
+      continue
+    }
+    let count = (control >> 5) + 2
+    if (count === 9) count += input[at++] ?? Number.NaN
+    const from = to - ((control & 31) << 8) - (input[at++] ?? Number.NaN) - 1
+    if (!(from >= 0 && to + count <= length)) return undefined
+    // source and target may overlap: byte by byte repeats a pattern
+    for (let i = 0; i < count; i++) output[to + i] = output[from + i]!
+    to += count
+  }
+  return to === length ? output : undefined
+}

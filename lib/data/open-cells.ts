@@ -1,0 +1,105 @@
+/**
+ * Opens whatever file of cells a place holds, telling formats apart by content and never by name alone: HDF5 (AnnData or 10x),
+ * a zarr folder or zip, a folder of MTX files. Places are local paths or `s3://bucket/key`.
+ */
+import { stat } from 'node:fs/promises'
+import { BadInput } from '../job/errors.ts'
+import { openStore } from '../job/open-store.ts'
+import { muData, openAnnData } from './anndata/file.ts'
+import type { CellFile } from './cells.ts'
+import { openFileSource, openStoreSource } from './file-source.ts'
+import { localFolder, storeFolder } from './folder.ts'
+import { type Hdf5Options, openHdf5Tree } from './hdf5/hdf5-tree.ts'
+import type { ByteSource } from './source.ts'
+import { openTenxFolder } from './tenx-folder.ts'
+import { isTenxHdf5, openTenxHdf5, type TenxOptions } from './tenx-hdf5.ts'
+import type { Tree } from './tree.ts'
+import { openZarrTree } from './zarr-tree.ts'
+
+export interface OpenOptions extends TenxOptions {
+  hdf5?: Hdf5Options
+}
+
+/** @throws BadInput FILE_MISSING, FORMAT_UNKNOWN, and what the format's reader refuses */
+export async function openCells(location: string, options: OpenOptions = {}): Promise<CellFile> {
+  if (location.startsWith('s3://')) return openRemote(location, options)
+  const facts = await stat(location).catch(() => undefined)
+  if (facts?.isDirectory()) {
+    const folder = localFolder(location)
+    return isZarrFolder(await folder.list())
+      ? openTree(await openZarrTree(location), options)
+      : openTenxFolder(folder)
+  }
+  return openSource(await openFileSource(location), { ...options, hdf5: { audit: true, ...options.hdf5 } })
+}
+
+async function openRemote(location: string, options: OpenOptions): Promise<CellFile> {
+  const { bucket, key } = splitLocation(location)
+  const store = await openStore(bucket)
+  if ((await store.head(key)) !== undefined) return openSource(await openStoreSource(store, key), options)
+  const folder = storeFolder(store, key)
+  const names = await folder.list()
+  if (names.length === 0)
+    throw new BadInput('FILE_MISSING', location, 'there is no such object', 'Check bucket and key')
+  return isZarrFolder(names) ? openTree(await openZarrTree(location), options) : openTenxFolder(folder)
+}
+
+function splitLocation(location: string): { bucket: string; key: string } {
+  const match = /^(s3:\/\/[^/]+)\/(.+)$/.exec(location)
+  if (match?.[1] === undefined || match[2] === undefined) {
+    throw new BadInput(
+      'LOCATION',
+      location,
+      'a bucket and a key are needed',
+      'Write it as s3://bucket/folder/file.h5ad',
+    )
+  }
+  return { bucket: match[1], key: match[2].replace(/\/+$/, '') }
+}
+
+function isZarrFolder(names: readonly string[]): boolean {
+  return names.some((name) => ['.zgroup', '.zattrs', '.zmetadata', 'zarr.json'].includes(name))
+}
+
+async function openSource(source: ByteSource, options: OpenOptions): Promise<CellFile> {
+  const head = await source.read(0, Math.min(source.size, 64))
+  if (startsWith(head, [0x50, 0x4b])) return openTree(await openZarrTree(source), options)
+  if (!startsWith(head, [0x89, 0x48, 0x44, 0x46])) {
+    await source.close()
+    throw unknownFormat(source.place, head)
+  }
+  return openTree(await openHdf5Tree(source, options.hdf5), options)
+}
+
+async function openTree(tree: Tree, options: OpenOptions): Promise<CellFile> {
+  try {
+    const isTenx = tree.format === 'hdf5' && (await isTenxHdf5(tree))
+    return isTenx ? await openTenxHdf5(tree, options) : await openAnnData(tree)
+  } catch (error) {
+    await tree.close()
+    throw error
+  }
+}
+
+function startsWith(bytes: Uint8Array, wanted: number[]): boolean {
+  return wanted.every((byte, i) => bytes[i] === byte)
+}
+
+function unknownFormat(place: string, head: Uint8Array): BadInput {
+  const text = new TextDecoder('latin1').decode(head)
+  if (text.startsWith('version https://git-lfs')) {
+    const problem = 'this is a git-LFS pointer, not the file it stands for'
+    return new BadInput('FORMAT_UNKNOWN', place, problem, 'Fetch the content with `git lfs pull`')
+  }
+  // MuData puts a text of its own in front of the HDF5
+  if (text.startsWith('MuData')) return muData(place)
+  if (head.length === 0)
+    return new BadInput('FORMAT_UNKNOWN', place, 'the file is empty', 'Copy or download it again')
+  const problem = startsWith(head, [0x1f, 0x8b]) ? 'this is a gzip file' : 'it starts like no format of cells'
+  return new BadInput(
+    'FORMAT_UNKNOWN',
+    place,
+    problem,
+    'Give an AnnData file (.h5ad or .zarr), a 10x .h5 or a folder with matrix.mtx, barcodes and features',
+  )
+}

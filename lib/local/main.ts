@@ -1,0 +1,108 @@
+#!/usr/bin/env node
+/** The command line: reads arguments, runs one command, turns errors into texts and exit codes. */
+import { parseArgs } from 'node:util'
+import { BadInput, isCoded } from '../job/errors.ts'
+import { convertCommand } from './convert.ts'
+import { exitCode } from './exit-code.ts'
+import { inspectCommand } from './inspect.ts'
+
+export interface Invocation {
+  positionals: string[]
+  options: { json: boolean; genome: string | undefined; gzip: number }
+  print(text: string): void
+  progress(text: string): void
+}
+
+const commands: Record<string, (invocation: Invocation) => Promise<void>> = {
+  inspect: inspectCommand,
+  convert: convertCommand,
+}
+
+const usage = `celldrop <command> [options]
+
+  inspect FILE              what is in an h5ad, 10x .h5, 10x MTX folder or AnnData zarr (a path or s3://bucket/key)
+  convert FILE OUT.h5ad     write it as a current h5ad, streamed
+
+options
+  --json         one JSON document on stdout, nothing else there
+  --genome NAME  which genome of a 10x file with several
+  --gzip LEVEL   compression of what is written, 0 to 9 (default 4)
+`
+
+async function run(argv: string[]): Promise<void> {
+  const { positionals, values } = parse(argv)
+  const [name, ...rest] = positionals
+  if (name === undefined || values.help) {
+    process.stdout.write(usage)
+    if (name === undefined && !values.help) process.exitCode = exitCode.badInput
+    return
+  }
+  const command = commands[name]
+  if (command === undefined) {
+    throw new BadInput(
+      'USAGE',
+      'celldrop',
+      `there is no command '${name}'`,
+      `Commands: ${Object.keys(commands).join(', ')}`,
+    )
+  }
+  const gzip = Number(values.gzip ?? 4)
+  if (!Number.isInteger(gzip) || gzip < 0 || gzip > 9) {
+    throw new BadInput(
+      'USAGE',
+      'celldrop',
+      `--gzip ${values.gzip} is no level`,
+      'Give a whole number from 0 to 9',
+    )
+  }
+  await command({
+    positionals: rest,
+    options: { json: values.json ?? false, genome: values.genome, gzip },
+    print: (text) => process.stdout.write(`${text}\n`),
+    progress: (text) => process.stderr.write(`${text}\n`),
+  })
+}
+
+function parse(argv: string[]) {
+  try {
+    return parseArgs({
+      args: argv,
+      allowPositionals: true,
+      options: {
+        json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+        genome: { type: 'string' },
+        gzip: { type: 'string' },
+      },
+    })
+  } catch (error) {
+    const problem = error instanceof Error ? error.message.split('. ')[0] : String(error)
+    throw new BadInput('USAGE', 'celldrop', problem ?? '', 'See `celldrop --help`', { cause: error })
+  }
+}
+
+function report(error: unknown, json: boolean): void {
+  if (isCoded(error)) {
+    const { code, place, problem, remedy } = error
+    if (json) process.stdout.write(`${JSON.stringify({ error: { code, place, problem, remedy } })}\n`)
+    else process.stderr.write(`${code}: ${place}\n  ${problem}\n  ${remedy}\n`)
+  } else {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    const known = {
+      code: 'INTERNAL',
+      place: 'celldrop',
+      problem: text,
+      remedy: 'This is a fault of Celldrop: please report it',
+    }
+    if (json) process.stdout.write(`${JSON.stringify({ error: known })}\n`)
+    else process.stderr.write(`INTERNAL: ${text}\n  ${known.remedy}\n`)
+  }
+}
+
+const argv = process.argv.slice(2)
+try {
+  await run(argv)
+} catch (error) {
+  report(error, argv.includes('--json'))
+  process.exitCode = isCoded(error) && error.name === 'BadInput' ? exitCode.badInput : exitCode.failed
+}
