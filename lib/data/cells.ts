@@ -2,6 +2,7 @@
  * Cells x genes as every reader gives them, whatever the file was: tables of cells and genes, and matrices that
  * come as slabs of rows. Nothing here is whole in memory but the tables.
  */
+import type { ErrorReport } from '../job/errors.ts'
 import type { NumberArray, NumberType } from './tree.ts'
 
 /** Values of a matrix as stored; 64-bit integers come as Float64Array where every one is exact. */
@@ -96,5 +97,7 @@ export interface CellFile {
   matrix(name: string): Promise<Matrix>
   /** genes of a matrix: of `raw/X` they differ from var() */
   genesOf(name: string): Promise<Table>
+  /** what was done that the user may not expect */
+  readonly notices: readonly ErrorReport[]
   close(): Promise<void>
 }

@@ -41,7 +41,7 @@ const topLabels = 100
 export async function gatherFacts(file: CellFile): Promise<DatasetFacts> {
   const [obs, genes] = [await file.obs(), await file.var()]
   const matrices: MatrixFacts[] = []
-  const warnings: string[] = []
+  const warnings = file.notices.map(({ problem }) => problem)
   for (const name of file.matrices) {
     const { encoding, type, stored, rows, columns } = await file.matrix(name)
     matrices.push({ name, encoding, dtype: type, nnz: stored, shape: [rows, columns] })

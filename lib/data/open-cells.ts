@@ -5,6 +5,7 @@
 import { stat } from 'node:fs/promises'
 import { BadInput } from '../job/errors.ts'
 import { openStore } from '../job/open-store.ts'
+import type { ObjectStore } from '../job/store.ts'
 import { muData, openAnnData } from './anndata/file.ts'
 import type { CellFile } from './cells.ts'
 import { openFileSource, openStoreSource } from './file-source.ts'
@@ -18,6 +19,8 @@ import { openZarrTree } from './zarr-tree.ts'
 
 export interface OpenOptions extends TenxOptions {
   hdf5?: Hdf5Options
+  /** which sample of a folder of MTX files with several: what stands before matrix.mtx */
+  sample?: string
 }
 
 /** @throws BadInput FILE_MISSING, FORMAT_UNKNOWN, and what the format's reader refuses */
@@ -28,20 +31,33 @@ export async function openCells(location: string, options: OpenOptions = {}): Pr
     const folder = localFolder(location)
     return isZarrFolder(await folder.list())
       ? openTree(await openZarrTree(location), options)
-      : openTenxFolder(folder)
+      : openTenxFolder(folder, options)
   }
   return openSource(await openFileSource(location), { ...options, hdf5: { audit: true, ...options.hdf5 } })
 }
 
 async function openRemote(location: string, options: OpenOptions): Promise<CellFile> {
   const { bucket, key } = splitLocation(location)
-  const store = await openStore(bucket)
+  return openStored(await openStore(bucket), key, options)
+}
+
+/**
+ * The same for an object of a store, read by ranges and never downloaded: one file's key, or the prefix of a zarr or MTX folder.
+ * @throws BadInput as openCells; StoreFailure OBJECT_CHANGED when it is overwritten while it is read
+ */
+export async function openStored(
+  store: ObjectStore,
+  key: string,
+  options: OpenOptions = {},
+): Promise<CellFile> {
   if ((await store.head(key)) !== undefined) return openSource(await openStoreSource(store, key), options)
   const folder = storeFolder(store, key)
   const names = await folder.list()
   if (names.length === 0)
-    throw new BadInput('FILE_MISSING', location, 'there is no such object', 'Check bucket and key')
-  return isZarrFolder(names) ? openTree(await openZarrTree(location), options) : openTenxFolder(folder)
+    throw new BadInput('FILE_MISSING', folder.place, 'there is no such object', 'Check bucket and key')
+  return isZarrFolder(names)
+    ? openTree(await openZarrTree({ store, prefix: key }), options)
+    : openTenxFolder(folder, options)
 }
 
 function splitLocation(location: string): { bucket: string; key: string } {

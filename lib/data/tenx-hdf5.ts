@@ -35,6 +35,7 @@ export async function openTenxHdf5(tree: Tree, options: TenxOptions = {}): Promi
   return {
     place: tree.place,
     format: '10x-hdf5',
+    notices: [],
     rows: cells,
     columns: features,
     obs: () => barcodeTable(tree, { group, cells }),

@@ -1,10 +1,10 @@
 /**
  * Unpacks the bytes of one chunk. Everything is bounded by what the chunk may decode to: a small object that unpacks to
- * gigabytes is refused before the memory is taken. zarrita's registry has blosc and lz4 (WebAssembly); the rest is Node's zlib.
+ * gigabytes is refused before the memory is taken, and what is left over or missing is damage.
  */
 import { promisify } from 'node:util'
 import { gunzip, inflate, zstdDecompress } from 'node:zlib'
-import { registry } from 'zarrita'
+import { bloscHeader, expandBlosc, expandLz4, isBloscCompressor } from './zarr-blosc.ts'
 import { damaged, tooLarge, unsupported } from './zarr-limits.ts'
 import type { Codec } from './zarr-metadata.ts'
 
@@ -21,18 +21,17 @@ const unpackGzip = promisify(gunzip)
 const unpackZlib = promisify(inflate)
 const unpackZstd = promisify(zstdDecompress)
 
-const decoders: Record<string, Decoder> = {
-  gzip: (bytes, { most }) => unpackGzip(bytes, { maxOutputLength: most }),
-  zlib: (bytes, { most }) => unpackZlib(bytes, { maxOutputLength: most }),
-  zstd: (bytes, { most }) => unpackZstd(bytes, { maxOutputLength: most }),
-  crc32c: checkCrc,
-  // the length stands before the data: 4 bytes at 4 (blosc), at 0 (numcodecs' lz4)
-  blosc: (bytes, bounds) => throughZarrita('blosc', { bytes, bounds, lengthAt: 4, headerBytes: 16 }),
-  lz4: (bytes, bounds) => throughZarrita('lz4', { bytes, bounds, lengthAt: 0, headerBytes: 4 }),
-}
+const decoders = new Map<string, Decoder>([
+  ['gzip', (bytes, { most }) => unpackGzip(bytes, { maxOutputLength: most })],
+  ['zlib', (bytes, { most }) => unpackZlib(bytes, { maxOutputLength: most })],
+  ['zstd', (bytes, { most }) => unpackZstd(bytes, { maxOutputLength: most })],
+  ['blosc', unpackBlosc],
+  ['lz4', unpackLz4],
+  ['crc32c', checkCrc],
+])
 
 export function isKnownCodec(name: string): boolean {
-  return Object.hasOwn(decoders, bareName(name))
+  return decoders.has(bareName(name))
 }
 
 function bareName(name: string): string {
@@ -43,7 +42,7 @@ function bareName(name: string): string {
 export async function unpack(packed: Uint8Array, codecs: Codec[], bounds: Bounds): Promise<Uint8Array> {
   let bytes = packed
   for (const [i, { name }] of codecs.toReversed().entries()) {
-    const decode = decoders[bareName(name)]
+    const decode = decoders.get(bareName(name))
     if (decode === undefined) throw unsupported(bounds.place, `the codec ${JSON.stringify(name)}`)
     // what a codec was given may be a little longer than the chunk: packing makes random bytes longer
     const isLast = i === codecs.length - 1
@@ -73,30 +72,29 @@ async function attempt(
   }
 }
 
-async function throughZarrita(
-  name: string,
-  {
-    bytes,
-    bounds,
-    lengthAt,
-    headerBytes,
-  }: { bytes: Uint8Array; bounds: Bounds; lengthAt: number; headerBytes: number },
-): Promise<Uint8Array> {
-  const { most, place } = bounds
-  if (bytes.length < headerBytes) throw damaged(place, `the ${name} data are only ${bytes.length} bytes`)
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const length = view.getUint32(lengthAt, true)
-  if (length > most) throw tooLarge(place, `the ${name} data claim to unpack to ${length} bytes`)
-  if (name === 'blosc' && view.getUint32(12, true) !== bytes.length) {
-    throw damaged(
-      place,
-      `the blosc data are ${bytes.length} bytes and say they are ${view.getUint32(12, true)}`,
-    )
+function unpackBlosc(bytes: Uint8Array, { most, place }: Bounds): Uint8Array {
+  const header = bloscHeader(bytes)
+  if (header === undefined) throw damaged(place, `the blosc data are only ${bytes.length} bytes`)
+  if (header.bytes > most) throw tooLarge(place, `the blosc data claim to unpack to ${header.bytes} bytes`)
+  if (header.packedBytes !== bytes.length) {
+    throw damaged(place, `the blosc data are ${bytes.length} bytes and say they are ${header.packedBytes}`)
   }
-  const entry = await registry.get(name)?.()
-  if (entry === undefined) throw unsupported(place, `the codec ${name}`)
-  const codec = entry.fromConfig({}, { dataType: 'uint8', shape: [length], codecs: [], fillValue: null })
-  return codec.decode(bytes)
+  if (!header.isStored && !isBloscCompressor(header.compressor)) {
+    throw unsupported(place, `compressor ${header.compressor} of blosc`)
+  }
+  const unpacked = expandBlosc(bytes, header)
+  if (unpacked === undefined) throw damaged(place, 'the blosc data are damaged')
+  return unpacked
+}
+
+/** numcodecs writes the length before the block. */
+function unpackLz4(bytes: Uint8Array, { most, place }: Bounds): Uint8Array {
+  if (bytes.length < 4) throw damaged(place, `the lz4 data are only ${bytes.length} bytes`)
+  const length = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true)
+  if (length > most) throw tooLarge(place, `the lz4 data claim to unpack to ${length} bytes`)
+  const unpacked = expandLz4(bytes.subarray(4), length)
+  if (unpacked === undefined) throw damaged(place, 'the lz4 data are damaged')
+  return unpacked
 }
 
 const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {

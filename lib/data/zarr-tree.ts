@@ -2,8 +2,8 @@
  * A zarr store of format 2 or 3 as a tree: a folder, a zip, or keys of an object store.
  *
  * Every node's own document is read; the consolidated copies of them are not, because they go stale when a store is changed
- * and all of these stores can be listed. zarrita brings the codecs only: reading through it gives no bound on what a chunk
- * unpacks to, and resolves keys as URLs, which loses columns named `50%` or `a#b`.
+ * and all of these stores can be listed. Not read through zarrita: it sets no bound on what a chunk unpacks to, leaves
+ * checksums unchecked, and resolves keys as URLs, which loses columns named `50%` or `a#b`.
  */
 import { stat } from 'node:fs/promises'
 import { BadInput, isCoded, StoreFailure } from '../job/errors.ts'

@@ -10,7 +10,7 @@ export async function inspectCommand({ positionals, options, print }: Invocation
   if (location === undefined || others.length > 0) {
     throw new BadInput('USAGE', 'celldrop inspect', 'one file is needed', 'celldrop inspect FILE [--json]')
   }
-  const file = await openCells(location, options.genome === undefined ? {} : { genome: options.genome })
+  const file = await openCells(location, options.open)
   try {
     const facts = await gatherFacts(file)
     print(options.json ? JSON.stringify(facts) : describe(facts))

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command line: reads arguments, runs one command, turns errors into texts and exit codes. */
 import { parseArgs } from 'node:util'
+import type { OpenOptions } from '../data/open-cells.ts'
 import { BadInput, isCoded } from '../job/errors.ts'
 import { convertCommand } from './convert.ts'
 import { exitCode } from './exit-code.ts'
@@ -8,7 +9,7 @@ import { inspectCommand } from './inspect.ts'
 
 export interface Invocation {
   positionals: string[]
-  options: { json: boolean; genome: string | undefined; gzip: number }
+  options: { json: boolean; gzip: number; open: OpenOptions }
   print(text: string): void
   progress(text: string): void
 }
@@ -26,6 +27,7 @@ const usage = `celldrop <command> [options]
 options
   --json         one JSON document on stdout, nothing else there
   --genome NAME  which genome of a 10x file with several
+  --sample NAME  which sample of an MTX folder with several
   --gzip LEVEL   compression of what is written, 0 to 9 (default 4)
 `
 
@@ -57,7 +59,14 @@ async function run(argv: string[]): Promise<void> {
   }
   await command({
     positionals: rest,
-    options: { json: values.json ?? false, genome: values.genome, gzip },
+    options: {
+      json: values.json ?? false,
+      gzip,
+      open: {
+        ...(values.genome !== undefined && { genome: values.genome }),
+        ...(values.sample !== undefined && { sample: values.sample }),
+      },
+    },
     print: (text) => process.stdout.write(`${text}\n`),
     progress: (text) => process.stderr.write(`${text}\n`),
   })
@@ -72,6 +81,7 @@ function parse(argv: string[]) {
         json: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         genome: { type: 'string' },
+        sample: { type: 'string' },
         gzip: { type: 'string' },
       },
     })

@@ -15,14 +15,19 @@ if (missing === undefined) {
     const swift = await startSwift()
     const bucket = `laws-${randomUUID()}`
     const client = swift.client()
-    await client.send(new CreateBucketCommand({ Bucket: bucket }))
-    const store = openS3Store({ bucket, prefix: 'some prefix', client })
-    return { store, dispose: () => swift[Symbol.asyncDispose]() }
+    const dispose = () => swift[Symbol.asyncDispose]()
+    try {
+      await client.send(new CreateBucketCommand({ Bucket: bucket }))
+    } catch (error) {
+      await dispose()
+      throw error
+    }
+    return { store: openS3Store({ bucket, prefix: 'some prefix', client }), dispose }
   }
   storeLaws('the S3 store over OpenStack Swift', open, { lacks: 'conditional writes' })
 } else {
   test('the S3 store obeys the laws over OpenStack Swift', ({ skip }) => {
-    const packages = 'swift-proxy swift-account swift-container swift-object'
+    const packages = 'swift-proxy swift-account swift-container swift-object memcached'
     skip(`${missing} is not installed (Debian packages ${packages})`)
   })
 }

@@ -1,12 +1,12 @@
 /**
  * OpenStack Swift with its S3 interface, on loopback: a server that is not ours, from the Debian packages
- * swift-proxy, swift-account, swift-container and swift-object.
+ * swift-proxy, swift-account, swift-container, swift-object and memcached.
  *
- * One process of each kind, one device, one replica, no cache. Traps: an object server that waits less than a second for the
- * listing's database forgets to list under load, so all waits are long; files need extended attributes, which old tmpfs lack.
+ * One process of each kind, one device, one replica. Traps: an object server that waits less than a second for the listing's
+ * database forgets to list under load, so all waits are long; the servers leave our process group, and would outlive a killed test.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
+import { execFile, spawn } from 'node:child_process'
+import { mkdir, open as openFile, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
@@ -26,6 +26,7 @@ const filters = [
   'catch_errors',
   'gatekeeper',
   'healthcheck',
+  'cache',
   'listing_formats',
   'bulk',
   's3api',
@@ -40,12 +41,8 @@ const pollMs = 200
 
 /** Which program of Swift this machine lacks; undefined when all are there. */
 export async function missingProgram(): Promise<string | undefined> {
-  const programs = [
-    'swift-ring-builder',
-    'swift-proxy-server',
-    ...stores.map((name) => `swift-${name}-server`),
-  ]
-  for (const program of programs) {
+  const servers = [...stores, 'proxy'].map((name) => `swift-${name}-server`)
+  for (const program of ['memcached', 'swift-ring-builder', ...servers]) {
     const found = await run('sh', ['-c', `command -v ${program}`]).catch(() => undefined)
     if (!found) return program
   }
@@ -54,39 +51,66 @@ export async function missingProgram(): Promise<string | undefined> {
 
 export async function startSwift(): Promise<Swift> {
   const folder = await temporaryFolder()
-  const running: ChildProcess[] = []
-  const killAll = () => running.forEach((child) => void child.kill('SIGKILL'))
-  process.on('exit', killAll)
+  const running: Running[] = []
+  const clients: S3Client[] = []
   const stop = async () => {
-    await Promise.all(running.map(ended))
-    process.off('exit', killAll)
+    for (const client of clients) client.destroy()
+    await Promise.all(running.map((program) => program.stop()))
     await folder[Symbol.asyncDispose]()
   }
   try {
-    const [proxyPort = 0, ...storePorts] = await freePorts(1 + stores.length)
-    await writeConfiguration(folder.path, { proxyPort, storePorts })
-    for (const name of [...stores, 'proxy']) running.push(await startServer(folder.path, name))
-    await healthy(folder.path, proxyPort, running)
-    const clients: S3Client[] = []
-    return {
-      client() {
-        const client = new S3Client({
-          endpoint: `http://127.0.0.1:${proxyPort}`,
-          region: 'us-east-1',
-          credentials: { accessKeyId: 'test:tester', secretAccessKey: 'testing' },
-          maxAttempts: 5,
-        })
-        clients.push(client)
-        return client
-      },
-      async [Symbol.asyncDispose]() {
-        for (const client of clients) client.destroy()
-        await stop()
-      },
+    const [proxy = 0, cache = 0, ...storePorts] = await freePorts(2 + stores.length)
+    await writeConfiguration(folder.path, { proxy, cache, storePorts })
+    const memory = ['memcached', '-u', userInfo().username, '-l', '127.0.0.1', '-p', String(cache)]
+    running.push(await startProgram(folder.path, memory))
+    for (const name of [...stores, 'proxy']) {
+      running.push(
+        await startProgram(folder.path, [
+          `swift-${name}-server`,
+          join(folder.path, `${name}-server.conf`),
+          '-v',
+        ]),
+      )
     }
+    await healthy(proxy, running)
+    const client = () => {
+      const made = new S3Client({
+        endpoint: `http://127.0.0.1:${proxy}`,
+        region: 'us-east-1',
+        credentials: { accessKeyId: 'test:tester', secretAccessKey: 'testing' },
+      })
+      clients.push(made)
+      return made
+    }
+    return { client, [Symbol.asyncDispose]: stop }
   } catch (error) {
     await stop()
     throw error
+  }
+}
+
+interface Running {
+  log: string
+  ended(): boolean
+  stop(): Promise<void>
+}
+
+/** Ends the program when its own input closes: on request, or because the test's process is no more. */
+const tied = 'exec 3<&0; "$@" & child=$!; { read _ <&3; kill $child; } & wait $child'
+
+async function startProgram(folder: string, command: string[]): Promise<Running> {
+  const log = join(folder, `${command[0]}.log`)
+  const output = await openFile(log, 'a')
+  const shell = spawn('sh', ['-c', tied, 'sh', ...command], { stdio: ['pipe', output.fd, output.fd] })
+  await output.close()
+  const exit = new Promise<void>((resolve) => shell.once('exit', () => resolve()))
+  return {
+    log,
+    ended: () => shell.exitCode !== null || shell.signalCode !== null,
+    stop() {
+      shell.stdin?.end()
+      return exit
+    },
   }
 }
 
@@ -118,7 +142,7 @@ function ini(sections: Section[]): string {
 
 async function writeConfiguration(
   folder: string,
-  { proxyPort, storePorts }: { proxyPort: number; storePorts: number[] },
+  { proxy, cache, storePorts }: { proxy: number; cache: number; storePorts: number[] },
 ): Promise<void> {
   await mkdir(join(folder, 'devices', 'd1'), { recursive: true })
   const common = {
@@ -149,13 +173,19 @@ async function writeConfiguration(
     ])
     await buildRing(folder, name, port)
   }
-  const users = { user_test_tester: 'testing .admin' }
+  const settings: Record<string, Section[1]> = {
+    cache: { memcache_servers: `127.0.0.1:${cache}` },
+    tempauth: { user_test_tester: 'testing .admin' },
+  }
   await write('proxy-server', [
-    ['DEFAULT', { ...common, bind_port: proxyPort }],
+    ['DEFAULT', { ...common, bind_port: proxy }],
     ['pipeline:main', { pipeline: [...filters, 'proxy-server'].join(' ') }],
     ['app:proxy-server', { use: 'egg:swift#proxy', account_autocreate: true, ...patience }],
     ...filters.map((name): Section => {
-      return [`filter:${name}`, { use: `egg:swift#${name}`, ...(name === 'tempauth' && users) }]
+      return [
+        `filter:${name}`,
+        { use: `egg:swift#${name === 'cache' ? 'memcache' : name}`, ...settings[name] },
+      ]
     }),
   ])
 }
@@ -168,32 +198,13 @@ async function buildRing(folder: string, name: string, port: number): Promise<vo
   await run('swift-ring-builder', [builder, 'rebalance'])
 }
 
-async function startServer(folder: string, name: string): Promise<ChildProcess> {
-  const log = await open(join(folder, `${name}.log`), 'a')
-  const child = spawn(`swift-${name}-server`, [join(folder, `${name}-server.conf`)], {
-    stdio: ['ignore', log.fd, log.fd],
-  })
-  await log.close()
-  return child
-}
-
-/** @throws with the servers' own words when one of them ends, or none answers in half a minute */
-async function healthy(folder: string, port: number, running: ChildProcess[]): Promise<void> {
-  for (let tried = 0; tried < startTries; tried++) {
-    if (running.some((child) => child.exitCode !== null)) break
+/** @throws with the programs' own words when one of them ends, or none answers in half a minute */
+async function healthy(port: number, running: Running[]): Promise<void> {
+  for (let tried = 0; tried < startTries && !running.some((program) => program.ended()); tried++) {
     const answer = await fetch(`http://127.0.0.1:${port}/healthcheck`).catch(() => undefined)
     if (answer?.ok) return
     await wait(pollMs)
   }
-  const logs = [...stores, 'proxy'].map((name) => readFile(join(folder, `${name}.log`), 'utf8'))
-  throw new Error(`Swift did not start: ${(await Promise.all(logs)).join('\n').slice(-4000)}`)
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
-  const exit = new Promise((resolve) => child.once('exit', resolve))
-  child.kill('SIGTERM')
-  const late = AbortSignal.timeout(10_000)
-  late.addEventListener('abort', () => child.kill('SIGKILL'))
-  await exit
+  const logs = await Promise.all(running.map(({ log }) => readFile(log, 'utf8')))
+  throw new Error(`Swift did not start: ${logs.join('\n').slice(-4000)}`)
 }

@@ -56,6 +56,7 @@ export async function openAnnData(tree: Tree): Promise<AnnDataFile> {
     place: tree.place,
     format: tree.format === 'hdf5' ? 'h5ad' : 'zarr',
     tree,
+    notices: [],
     rows,
     columns,
     obs,
@@ -68,7 +69,10 @@ export async function openAnnData(tree: Tree): Promise<AnnDataFile> {
       return node.kind === 'group' ? columnNames(tree, node) : undefined
     },
     rawVar,
-    mapping: async (group) => (root.children.includes(group) ? readMapping(tree, `/${group}`) : new Map()),
+    async mapping(group) {
+      if (root.children.includes(group)) return readMapping(tree, `/${group}`)
+      return group === 'obsp' ? oldNeighbours(tree, groups.get('uns') ?? []) : new Map()
+    },
     unstructured: (name) => readElement(tree, `/uns/${name}`),
     async matrix(name) {
       const matrix: Matrix = { ...(await openMatrix(tree, pathOf(name))), name }
@@ -138,6 +142,19 @@ async function childrenOf(tree: Tree, root: GroupNode, name: string): Promise<re
   return node?.kind === 'array' && node.element.kind === 'compound'
     ? node.element.members.map((member) => member.name)
     : []
+}
+
+/** Before obsp (anndata 0.7) the graphs of cells lay in uns; anndata moves them when it reads, and so do we. */
+async function oldNeighbours(tree: Tree, uns: readonly string[]): Promise<Map<string, Element>> {
+  const found = new Map<string, Element>()
+  const node = uns.includes('neighbors') ? await tree.node('/uns/neighbors') : undefined
+  for (const name of ['distances', 'connectivities']) {
+    if (node?.kind !== 'group' || !node.children.includes(name)) continue
+    const element = await readElement(tree, `/uns/neighbors/${name}`)
+    if (element.kind === 'matrix' || (element.kind === 'array' && element.shape.length === 2))
+      found.set(name, element)
+  }
+  return found
 }
 
 function matrixPaths(root: GroupNode, groups: Map<string, readonly string[]>): Map<string, string> {
