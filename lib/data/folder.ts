@@ -20,6 +20,8 @@ export interface Folder {
 }
 
 const mostFiles = 10_000
+/** of a store, whose listing goes through what lies deeper too */
+const mostObjects = 400_000
 
 export function localFolder(path: string): Folder {
   const files = remember(() => listLocal(path))
@@ -78,14 +80,15 @@ async function listStore(
   const files = new Map<string, ObjectInfo>()
   let seen = 0
   for await (const info of store.list(start)) {
-    if (++seen > mostFiles) throw tooMany(place)
     const name = info.key.slice(start.length)
     if (name !== '' && !name.includes('/')) files.set(name, info)
+    if (++seen > mostObjects || files.size > mostFiles) throw tooMany(place)
   }
   return files
 }
 
-function remember<Value>(load: () => Promise<Value>): () => Promise<Value> {
+/** Loads when first asked, and only then. */
+export function remember<Value>(load: () => Promise<Value>): () => Promise<Value> {
   let loaded: Promise<Value> | undefined
   return () => {
     loaded ??= load()
@@ -94,6 +97,6 @@ function remember<Value>(load: () => Promise<Value>): () => Promise<Value> {
 }
 
 function tooMany(place: string): BadInput {
-  const problem = `there are more than ${mostFiles} files in it`
+  const problem = 'there are too many files in it for one sample'
   return new BadInput('FOLDER_TOO_MANY', place, problem, 'Give the folder of one sample')
 }

@@ -68,7 +68,8 @@ export function plainElement(value: PlainValue, path: string, depth = 0): Elemen
   if (isList(value)) return plainList(value, path)
   if (typeof value !== 'object' || value === null) throw unwritable(path, `a value of ${String(value)}`)
   const entries = new Map<string, Element>()
-  for (const [name, inner] of Object.entries(value)) entries.set(name, plainElement(inner, `${path}/${name}`, depth + 1))
+  for (const [name, inner] of Object.entries(value))
+    entries.set(name, plainElement(inner, `${path}/${name}`, depth + 1))
   return { kind: 'dict', entries }
 }
 

@@ -83,7 +83,9 @@ function storable(column: Column): Column {
   if (column.kind !== 'number' || column.mask === undefined || !column.type.startsWith('float')) return column
   const { mask } = column
   const stored = convert(column.values, 'float64')
-  const values = Float64Array.from({ length: stored.length }, (_, i) => (mask[i] ? Number.NaN : Number(stored[i])))
+  const values = Float64Array.from({ length: stored.length }, (_, i) =>
+    mask[i] ? Number.NaN : Number(stored[i]),
+  )
   return { kind: 'number', type: column.type, values }
 }
 

@@ -3,8 +3,8 @@
  * one that only fits the names the other way round is read as cells x genes, and a notice says so.
  */
 import { BadInput, type ErrorReport } from '../job/errors.ts'
-import type { CellFile, Matrix, Table } from './cells.ts'
-import { type Folder, localFolder } from './folder.ts'
+import type { CellFile, Table } from './cells.ts'
+import { type Folder, localFolder, remember } from './folder.ts'
 import { type MtxHeader, readMtxHeader } from './mtx.ts'
 import { openMtxMatrix } from './mtx-matrix.ts'
 import { plainBytes, type TextFile } from './mtx-text.ts'
@@ -37,7 +37,8 @@ export async function openTenxFolder(
   const obs = await readBarcodes(textFile(folder, triplet.barcodes), longer + 1)
   const genes = await readFeatures(textFile(folder, triplet.features), longer + 1)
   const cellsAre = orientation(file, { header, cells: obs.rows, genes: genes.rows })
-  const open = once(() => openMtxMatrix(file, { header, cellsAre }))
+  // the first pass over a matrix costs as much as reading it: done once
+  const open = remember(() => openMtxMatrix(file, { header, cellsAre }))
   const genesOf = async (name: string): Promise<Table> => {
     requireX(file, name)
     return genes
@@ -62,15 +63,6 @@ export async function openTenxFolder(
 
 function textFile(folder: Folder, name: string): TextFile {
   return { place: folder.placeOf(name), open: () => folder.openRead(name) }
-}
-
-/** The first pass over a matrix costs as much as reading it: done once. */
-function once(open: () => Promise<Matrix>): () => Promise<Matrix> {
-  let opened: Promise<Matrix> | undefined
-  return () => {
-    opened ??= open()
-    return opened
-  }
 }
 
 function orientation(

@@ -116,5 +116,5 @@ export function itemsOf(shape: readonly number[]): number {
 
 /** Decoded bytes of a chunk; of texts a guess. */
 export function chunkBytes(array: ZarrArray): number {
-  return itemsOf(array.chunks) * (array.type.kind === 'fixed' ? array.type.size : 64)
+  return itemsOf(array.chunks) * (array.type.kind === 'fixed' ? array.type.size : 32)
 }

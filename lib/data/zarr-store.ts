@@ -7,6 +7,7 @@ import { join, resolve, sep } from 'node:path'
 import { BadInput, StoreFailure } from '../job/errors.ts'
 import { checkKey } from '../job/object-key.ts'
 import type { ObjectInfo, ObjectStore } from '../job/store.ts'
+import { remember } from './folder.ts'
 import { tooLarge, type ZarrLimits } from './zarr-limits.ts'
 
 export interface KeyStore {
@@ -149,12 +150,4 @@ export function below(path: string, name: string): string {
 
 export function tooMany(place: string, limits: ZarrLimits): BadInput {
   return tooLarge(place, `it holds more than ${limits.objects} objects`)
-}
-
-function remember<Value>(load: () => Promise<Value>): () => Promise<Value> {
-  let loaded: Promise<Value> | undefined
-  return () => {
-    loaded ??= load()
-    return loaded
-  }
 }

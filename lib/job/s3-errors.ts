@@ -28,8 +28,8 @@ export function answerOf(error: unknown): S3Answer {
 export function s3Failure(error: unknown, place: string, act: S3Act): Error {
   if (isCoded(error)) return error
   const { name, status } = answerOf(error)
-  const told =
-    error instanceof Error && error.message !== '' && error.message !== name ? `: ${error.message}` : ''
+  const message = error instanceof Error ? error.message.replace(/[.\s]+$/, '') : ''
+  const told = message === '' || message === name ? '' : `: ${message}`
   const make = (code: string, problem: string, remedy: string) =>
     new StoreFailure(code, place, problem, remedy, { cause: error })
   if (name === 'NoSuchBucket')

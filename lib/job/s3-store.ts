@@ -66,14 +66,14 @@ export function openS3Store({ bucket, prefix = '', client = makeClient() }: S3St
   }
 }
 
-/** Busy servers (SlowDown) are asked up to eight times; a connection that falls silent for a minute counts as broken. */
+/** Busy servers (SlowDown) are asked up to eight times; a connection that is silent for two minutes counts as broken. */
 function makeClient(): S3Client {
   const endpoint = process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL
   return new S3Client({
     maxAttempts: 8,
     followRegionRedirects: true,
     forcePathStyle: endpoint !== undefined,
-    requestHandler: { connectionTimeout: 10_000, socketTimeout: 60_000 },
+    requestHandler: { connectionTimeout: 10_000, socketTimeout: 120_000 },
   })
 }
 

@@ -10,7 +10,7 @@ export type WriteBody = Uint8Array | Readable
 
 export async function takingCharge<T>(body: WriteBody, act: () => Promise<T>): Promise<T> {
   if (body instanceof Uint8Array) return act()
-  body.on('error', () => undefined) // whoever iterates it gets the error
+   // whoever iterates it gets the error
   try {
     return await act()
   } finally {

@@ -109,6 +109,10 @@ function report(error: unknown, json: boolean): void {
   }
 }
 
+// `celldrop inspect ... | head` closes our output early: that is no fault
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
 const argv = process.argv.slice(2)
 try {
   await run(argv)

@@ -12,8 +12,6 @@ export const layers: Record<string, readonly string[]> = {
 export const owners: Record<string, string> = {
   h5wasm: 'lib/data',
   'h5wasm-plugins': 'lib/data',
-  zarrita: 'lib/data',
-  '@zarrita/storage': 'lib/data',
   '@aws-sdk/client-s3': 'lib/job',
   '@aws-sdk/lib-storage': 'lib/job',
   'onnxruntime-node': 'lib/graph',

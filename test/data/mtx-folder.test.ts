@@ -255,6 +255,19 @@ describe('a 10x folder that is not right is refused:', () => {
     await expect(opened).rejects.toThrow(problem)
   })
 
+  it('a prefix with more objects than any sample has', async () => {
+    const store = await openFolderStore(folder)
+    let listed = 0
+    const endless = {
+      ...store,
+      async *list() {
+        for (;;) yield { key: `a/b/${listed++}`, size: 1, etag: 'x', modified: 0 }
+      },
+    }
+    await expect(openTenxFolder(storeFolder(endless, 'a'))).rejects.toMatchObject({ code: 'FOLDER_TOO_MANY' })
+    expect(listed).toBe(400_001)
+  })
+
   it('names that are not UTF-8', async () => {
     await write({ ...small, 'barcodes.tsv': Buffer.from([0x41, 0x0a, 0xff, 0x0a]) })
     await expect(openTenxFolder(folder)).rejects.toMatchObject({ code: 'TEXT_ENCODING' })

@@ -25,10 +25,15 @@ import {
 } from './zarr-fixtures.ts'
 
 let folder: string
+let opened: Tree[] = []
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'zarr-hostile-'))
 })
-afterEach(() => rm(folder, { recursive: true }))
+afterEach(async () => {
+  await Promise.all(opened.map((tree) => tree.close()))
+  opened = []
+  await rm(folder, { recursive: true })
+})
 
 async function readRoot(objects: Objects, limits: Partial<ZarrLimits> = {}): Promise<unknown> {
   const tree = await openZarrTree(await writeFolder(folder, objects), { limits })
@@ -485,7 +490,9 @@ describe('a store does not lead out of itself:', () => {
 async function openZip(entries: Objects | ZipEntry[] | Uint8Array): Promise<Tree> {
   const path = join(folder, 'store.zip')
   await writeFile(path, entries instanceof Uint8Array ? entries : zipOf(entries))
-  return openZarrTree(path)
+  const tree = await openZarrTree(path)
+  opened.push(tree)
+  return tree
 }
 
 describe('a zip', () => {
@@ -575,6 +582,79 @@ async function readEverything(tree: Tree, path = '/'): Promise<void> {
 function onlyCoded(error: unknown): undefined {
   if (!isCoded(error) || error.name !== 'BadInput') throw error
 }
+
+describe('a store of which any bytes are changed or cut off', () => {
+  const index = bytesOf(BigUint64Array.of(0n, 8n, 8n, 8n))
+  const shards = [
+    {
+      name: 'sharding_indexed',
+      configuration: { chunk_shape: [2], codecs: ['bytes'], index_codecs: ['bytes'] },
+    },
+  ]
+  const values = bytesOf(Float64Array.from({ length: 400 }, (_, i) => i))
+  const stored = Buffer.alloc(16 + 3200)
+  stored.set([2, 1, 2, 8])
+  for (const [i, value] of [3200, 3200, 3216].entries()) stored.writeUInt32LE(value, 4 + i * 4)
+  stored.set(values, 16)
+  const long = { shape: [400], chunks: [400], dtype: '<f8' }
+  const stores: [string, Objects][] = [
+    [
+      'format 2',
+      {
+        '.zgroup': groupV2,
+        '.zattrs': json({ a: [1, { b: 'c' }] }),
+        'blosc/.zarray': arrayV2({ ...long, compressor: { id: 'blosc' } }),
+        'blosc/0': stored,
+        'zstd/.zarray': arrayV2({ ...long, compressor: { id: 'zstd' } }),
+        'zstd/0': zstdCompressSync(values),
+        'text/.zarray': arrayV2({ shape: [3], chunks: [2], dtype: '|O', filters: [{ id: 'vlen-utf8' }] }),
+        'text/0': textBytes(['one', 'two']),
+        'record/.zarray': arrayV2({
+          shape: [2],
+          chunks: [2],
+          dtype: [
+            ['a', '<U2'],
+            ['b', '>i2'],
+          ],
+        }),
+        'record/0': Buffer.alloc(20),
+      },
+    ],
+    [
+      'format 3',
+      {
+        'zarr.json': groupV3({ a: 1 }),
+        'shards/zarr.json': arrayV3({ shape: [4], chunks: [4], data_type: 'int32', codecs: shards }),
+        'shards/c/0': Buffer.concat([plain, index]),
+        'text/zarr.json': arrayV3({
+          shape: [2],
+          chunks: [2],
+          data_type: 'string',
+          codecs: ['vlen-utf8', 'gzip'],
+        }),
+        'text/c/0': gzipSync(textBytes(['one', 'two'])),
+      },
+    ],
+  ]
+  it.each(stores)('is read or refused, and never fails in another way: %s', async (_, objects) => {
+    const change = fc.record({ of: fc.nat(), at: fc.nat(), value: fc.nat(255), cut: fc.boolean() })
+    await fc.assert(
+      fc.asyncProperty(fc.array(change, { maxLength: 6 }), async (changes) => {
+        const changed: Objects = { ...objects }
+        const keys = Object.keys(objects)
+        for (const { of, at, value, cut } of changes) {
+          const key = keys[of % keys.length]!
+          const bytes = Buffer.from(changed[key]!)
+          if (bytes.length > 0) bytes[at % bytes.length] = value
+          changed[key] = cut ? bytes.subarray(0, at % (bytes.length + 1)) : bytes
+        }
+        const tree = await openZarrTree(inMemory(zipOf(changed))).catch(onlyCoded)
+        if (tree !== undefined) await readEverything(tree)
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
 
 describe.runIf(hasShared)('a real store with some bytes changed', () => {
   it.each(['anndata_archive_v0.7.0.zarr.zip', 'pbmc68k_reduced_zarrv3.zip'])(

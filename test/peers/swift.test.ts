@@ -28,6 +28,8 @@ if (missing === undefined) {
 } else {
   test('the S3 store obeys the laws over OpenStack Swift', ({ skip }) => {
     const packages = 'swift-proxy swift-account swift-container swift-object memcached'
-    skip(`${missing} is not installed (Debian packages ${packages})`)
+    const reason = `${missing} is not installed (Debian packages ${packages})`
+    console.warn(`skipped: ${reason}`)
+    skip(reason)
   })
 }

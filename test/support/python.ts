@@ -1,7 +1,8 @@
 /** The Python that peers are checked against: one that has anndata. Tests skip without, and say so. */
 import { execFileSync } from 'node:child_process'
 
-export const pythonMissing = 'no Python with anndata and h5py was found (Debian: python3-anndata python3-h5py)'
+export const pythonMissing =
+  'no Python with anndata and h5py was found (Debian: python3-anndata python3-h5py)'
 
 /** `CELLDROP_PYTHON`, Debian's, or the first on the path; undefined, and a printed reason, where none imports anndata. */
 export function findPython(): string | undefined {

@@ -5,7 +5,7 @@
 import { BadInput } from '../../job/errors.ts'
 import type { Categories, Column } from '../cells.ts'
 import type { ArrayNode, ArrayValues, NumberArray, NumberType, Tree, TreeNode } from '../tree.ts'
-import { encodingOf, isTrue, referenceOf } from './attributes.ts'
+import { encodingOf, isTrue, referenceOf, textOf } from './attributes.ts'
 
 /** more categories than this are not labels, whatever the file says */
 export const maxCategories = 2_000_000
@@ -29,7 +29,7 @@ export async function readColumn(tree: Tree, path: string): Promise<Column> {
 
 async function readArrayColumn(tree: Tree, node: ArrayNode): Promise<Column> {
   if (node.shape?.length !== 1) throw unsupported(tree, node.path, `an array of shape [${node.shape ?? ''}]`)
-  const reference = referenceOf(node.attributes, 'categories')
+  const reference = categoriesPath(tree, node)
   const values = await tree.read(node.path)
   if (reference === undefined) return plainColumn(tree, node, values)
   const target = await requireNode(tree, reference)
@@ -39,6 +39,14 @@ async function readArrayColumn(tree: Tree, node: ArrayNode): Promise<Column> {
     categories,
     ordered: isTrue(target.attributes.ordered) || isTrue(node.attributes.ordered),
   })
+}
+
+/** HDF5 refers to the categories by their address; zarr, which has none, by a path below the table. */
+function categoriesPath(tree: Tree, { attributes, path }: ArrayNode): string | undefined {
+  const relative = tree.format === 'zarr' ? textOf(attributes.categories) : undefined
+  return relative === undefined
+    ? referenceOf(attributes, 'categories')
+    : `${path.slice(0, path.lastIndexOf('/'))}/${relative}`
 }
 
 function plainColumn(tree: Tree, node: ArrayNode, values: ArrayValues): Column {

@@ -6,8 +6,9 @@ import { BadInput } from '../../job/errors.ts'
 import type { ByteSource } from '../source.ts'
 import type { ArrayValues, NumberType, Tree, TreeNode } from '../tree.ts'
 import { decodeNumbers } from './elements.ts'
+import type { StoredChunk } from './format/stored-chunk.ts'
 import { type Hdf5Limits, hdf5Limits } from './limits.ts'
-import { bytesOfRow, readChunked, readContiguous } from './plain-read.ts'
+import { bytesOfRow, type Rows, readChunked, readContiguous } from './plain-read.ts'
 import type { PlainStorage } from './protocol.ts'
 import { startWorker, type WorkerClient } from './worker-client.ts'
 
@@ -41,6 +42,14 @@ export async function openHdf5Tree(source: ByteSource, options: Hdf5Options = {}
   return hdf5Tree(source, { worker, limits, close })
 }
 
+/** places of chunks fetched ahead when a dataset is read from front to back */
+const chunksAtOnce = 8192
+
+interface ChunkWindow extends Rows {
+  lastRead: number
+  chunks: StoredChunk[]
+}
+
 interface Opened {
   worker: WorkerClient
   limits: Hdf5Limits
@@ -49,6 +58,7 @@ interface Opened {
 
 function hdf5Tree(source: ByteSource, { worker, limits, close }: Opened): Tree {
   const nodes = new Map<string, Promise<TreeNode | undefined>>()
+  const windows = new Map<string, ChunkWindow>()
   const storages = new Map<string, Promise<PlainStorage | null>>()
   const once = <Value>(
     known: Map<string, Promise<Value>>,
@@ -60,6 +70,28 @@ function hdf5Tree(source: ByteSource, { worker, limits, close }: Opened): Tree {
     return found
   }
   const node = (path: string) => once(nodes, path, () => worker.ask('node', path))
+
+  /** One answer holds the chunks of many reads that follow one another; a single read asks for its own only. */
+  const chunksOf = async (
+    path: string,
+    rows: Rows,
+    { extent, length }: { extent: number; length: number },
+  ): Promise<StoredChunk[]> => {
+    let window = windows.get(path)
+    if (window === undefined || rows.from < window.from || rows.to > window.to) {
+      const follows = window !== undefined && rows.from === window.lastRead
+      const to = follows ? Math.min(length, Math.max(rows.to, rows.from + extent * chunksAtOnce)) : rows.to
+      window = {
+        from: rows.from,
+        to,
+        lastRead: rows.to,
+        chunks: await worker.ask('chunks', path, { from: rows.from, to }),
+      }
+      windows.set(path, window)
+    }
+    window.lastRead = rows.to
+    return window.chunks.filter(({ offset: [start = 0] }) => start < rows.to && start + extent > rows.from)
+  }
 
   const readPlain = async (
     path: string,
@@ -78,7 +110,10 @@ function hdf5Tree(source: ByteSource, { worker, limits, close }: Opened): Tree {
     if (bytes > limits.readBytes) throw tooLarge(`${source.place}:${path}`, bytes)
     if (storage.layout.kind === 'contiguous')
       return decodeNumbers(type, await readContiguous(source, storage, rows))
-    const chunks = await worker.ask('chunks', path, rows)
+    const chunks = await chunksOf(path, rows, {
+      extent: storage.layout.chunk[0] ?? 1,
+      length: found.shape[0] ?? 0,
+    })
     // a chunk that is absent holds the fill value, which only the library knows
     if (!coversRows(storage, { rows, count: chunks.length })) return undefined
     return decodeNumbers(type, await readChunked(source, storage, { rows, chunks }))

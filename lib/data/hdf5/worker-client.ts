@@ -9,7 +9,7 @@ import { blockState } from './blocks.ts'
 import type { Hdf5Limits } from './limits.ts'
 import type { FromWorker, OperationName, Operations, WorkerSetup } from './protocol.ts'
 
-const blockBytes = 256 * 2 ** 10
+const blockBytes = 512 * 2 ** 10
 const maxFetchBytes = 8 * blockBytes
 const cacheBytes = 64 * 2 ** 20
 

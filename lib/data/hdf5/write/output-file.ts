@@ -7,7 +7,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { copyFile, type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { chmod, copyFile, type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
 
 const BATCH_BYTES = 1 << 20
 const MOST_QUEUED = 16 << 20
@@ -37,6 +37,8 @@ export class OutputFile {
       await copyFile(options.copyOf, draft, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
     }
     try {
+      // a copy has the rights of its source, which may be read-only
+      if (options.copyOf !== undefined) await chmod(draft, (await stat(draft)).mode | 0o600)
       const handle = await open(draft, options.copyOf === undefined ? 'wx' : 'r+')
       const { size } = await handle.stat()
       return new OutputFile({ handle, draft, destination, end: size })

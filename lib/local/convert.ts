@@ -1,0 +1,38 @@
+/** `celldrop convert FILE OUT.h5ad`: any file of cells as a current h5ad, streamed; an existing OUT is never overwritten. */
+import { stat } from 'node:fs/promises'
+import { copyCells } from '../data/copy-cells.ts'
+import { openCells } from '../data/open-cells.ts'
+import { writeH5ad } from '../data/write-h5ad.ts'
+import { AlreadyExists, BadInput } from '../job/errors.ts'
+import type { Invocation } from './main.ts'
+
+export async function convertCommand({ positionals, options, print, progress }: Invocation): Promise<void> {
+  const [source, target, ...others] = positionals
+  if (source === undefined || target === undefined || others.length > 0) {
+    throw new BadInput(
+      'USAGE',
+      'celldrop convert',
+      'a file and the path of the new one are needed',
+      'celldrop convert FILE OUT.h5ad',
+    )
+  }
+  if ((await stat(target).catch(() => undefined)) !== undefined) {
+    throw new AlreadyExists(
+      'OUTPUT_EXISTS',
+      target,
+      'there is something at this path',
+      'Name another path; nothing is overwritten',
+    )
+  }
+  const file = await openCells(source, options.open)
+  try {
+    const { parts, leftOut } = await copyCells(file)
+    for (const { problem } of file.notices) progress(`note: ${problem}`)
+    for (const line of leftOut) progress(`left out: ${line}`)
+    await writeH5ad(target, parts, { gzip: options.gzip })
+    const summary = { output: target, nObs: file.rows, nVars: file.columns, matrices: file.matrices, leftOut }
+    print(options.json ? JSON.stringify(summary) : `${target}: ${file.rows} cells x ${file.columns} genes`)
+  } finally {
+    await file.close()
+  }
+}
