@@ -15,6 +15,7 @@ import { checkKey, unsupportedKey } from './object-key.ts'
 export const partPrefix = '.celldrop-part-'
 
 const longestName = 255
+const notOnWindows = /[<>:"|?*]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i
 
 /** Path of a key, after all checks that need no look at the disk. @throws BadInput KEY_UNSUPPORTED */
 export function keyPath(root: string, key: string): string {
@@ -29,9 +30,7 @@ function nameProblem(name: string): string | undefined {
   if (name.includes('\\')) return 'a backslash separates folders on some systems'
   if (Buffer.byteLength(name) > longestName) return `a part of the name is longer than ${longestName} bytes`
   if (name.startsWith(partPrefix)) return `names that begin with ${partPrefix} are unfinished writes`
-  if (process.platform === 'win32' && (/[<>:"|?*]/.test(name) || /[. ]$/.test(name))) {
-    return 'Windows cannot hold this name'
-  }
+  if (process.platform === 'win32' && notOnWindows.test(name)) return 'Windows cannot hold this name'
   return undefined
 }
 
@@ -50,11 +49,8 @@ export async function existsAsNamed(path: string): Promise<boolean> {
   }
   if (real === path) return true
   await refuseLink(path)
-  throw unsupportedKey(
-    path,
-    `the folder holds this name as "${real}"`,
-    'Use the letters that the folder uses',
-  )
+  const problem = `the name leads to "${real}", by a symbolic link or in other letters`
+  throw unsupportedKey(path, problem, 'Use the name and letters that the folder itself uses')
 }
 
 /** A dangling link is not "missing": the write through it would land elsewhere. */
@@ -81,13 +77,8 @@ export async function makeParents(root: string, path: string): Promise<void> {
     })
     const found = await lstat(folder)
     if (found.isSymbolicLink()) throw linkRefused(folder)
-    if (!found.isDirectory()) {
-      throw unsupportedKey(
-        path,
-        `"${folder}" is a file, and a folder cannot hold both`,
-        'Rename one of the two',
-      )
-    }
+    if (found.isDirectory()) continue
+    throw unsupportedKey(path, `"${folder}" is a file, and not a folder as well`, 'Rename one of the two')
   }
   await existsAsNamed(dirname(path))
 }

@@ -5,10 +5,10 @@
  * hard links: there a lock folder keeps other such writers out between the look and the rename.
  * Trap: without the flush before the rename a power cut can leave the new name with no content.
  */
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import type { BigIntStats } from 'node:fs'
 import { type FileHandle, link, lstat, mkdir, open, realpath, rename, rm, rmdir } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { StoreFailure } from './errors.ts'
 import { exists, hasCode, onWriting } from './folder-errors.ts'
@@ -87,7 +87,8 @@ async function placeNew(part: string, path: string): Promise<void> {
 }
 
 async function placeUnderLock(part: string, path: string): Promise<void> {
-  const lock = `${dirname(path)}/${partPrefix}lock-${Buffer.from(path).toString('hex').slice(-64)}`
+  const name = createHash('sha256').update(basename(path)).digest('hex')
+  const lock = join(dirname(path), `${partPrefix}lock-${name}`)
   await takeLock(lock, path)
   try {
     if (await lstat(path).catch(() => undefined)) throw exists(path)

@@ -24,6 +24,9 @@ export function answerOf(error: unknown): S3Answer {
   return typeof status === 'number' ? { name: error.name, status } : { name: error.name }
 }
 
+const credentialErrors =
+  /^(CredentialsProviderError|TokenProviderError|ExpiredToken|InvalidToken|InvalidAccessKeyId|SignatureDoesNotMatch)/
+
 /** @returns the error to throw; errors that already say place and remedy stay as they are */
 export function s3Failure(error: unknown, place: string, act: S3Act): Error {
   if (isCoded(error)) return error
@@ -32,8 +35,9 @@ export function s3Failure(error: unknown, place: string, act: S3Act): Error {
   const told = message === '' || message === name ? '' : `: ${message}`
   const make = (code: string, problem: string, remedy: string) =>
     new StoreFailure(code, place, problem, remedy, { cause: error })
-  if (name === 'NoSuchBucket')
+  if (name === 'NoSuchBucket') {
     return make('BUCKET_MISSING', 'there is no such bucket', 'Check the name and the region')
+  }
   if (name === 'InvalidObjectState') {
     return make('OBJECT_ARCHIVED', 'the object is archived', 'Restore it from the archive, then run again')
   }
@@ -41,21 +45,14 @@ export function s3Failure(error: unknown, place: string, act: S3Act): Error {
     const remedy = 'Use a store that can do this, such as Amazon S3 or a folder'
     return make('STORE_UNSUPPORTED', `this store cannot do what was asked of it${told}`, remedy)
   }
-  if (name === 'CredentialsProviderError' || name === 'TokenProviderError') {
-    return make(
-      'ACCESS_DENIED',
-      `no credentials were found${told}`,
-      'Sign in to AWS, or set a profile or role',
-    )
+  if (credentialErrors.test(name)) {
+    const remedy = 'Sign in to AWS again, or set another profile or role'
+    return make('ACCESS_DENIED', `the credentials were not found or not accepted${told}`, remedy)
   }
   if (status === 401 || status === 403) {
-    const missing =
-      act === 'read' ? ' (also the answer for an absent object to a role without s3:ListBucket)' : ''
-    return make(
-      'ACCESS_DENIED',
-      `access was denied${missing}${told}`,
-      `Give this role the right to ${act} here`,
-    )
+    const absent = ', as it is for an absent object when the role lacks s3:ListBucket'
+    const problem = `access was denied${act === 'read' ? absent : ''}${told}`
+    return make('ACCESS_DENIED', problem, `Give this role the right to ${act} here`)
   }
   if (act === 'read' && (status === 404 || status === 405)) return objectMissing(place, error)
   if (act === 'read' && status === 412) return objectChanged(place, error)

@@ -69,9 +69,8 @@ export async function readObjectRange(object: S3Object, range: ByteRange, pin: P
     if (bytes) return bytes
   }
   const { size } = await pinnedHead(object, pin)
-  if (range.length > 0 && size > range.offset)
-    throw readFailed(object, 'a range inside the object was refused')
-  return new Uint8Array(0)
+  if (range.length === 0 || size <= range.offset) return new Uint8Array(0)
+  throw readFailed(object, 'a range inside the object was refused')
 }
 
 /** undefined when S3 says that the range lies beyond the end */
@@ -87,10 +86,8 @@ async function fetchRange(object: S3Object, range: ByteRange, pin: Pin): Promise
       }
       if (answer.ETag !== pin.etag) throw objectChanged(object.place)
       if (first !== range.offset || end !== Math.min(last, total - 1)) {
-        throw readFailed(
-          object,
-          `bytes ${range.offset}-${last} were asked for, and ${answer.ContentRange} came`,
-        )
+        const asked = `bytes ${range.offset}-${last}`
+        throw readFailed(object, `${asked} were asked for, and ${answer.ContentRange} came`)
       }
       return end - first + 1
     })
@@ -111,12 +108,8 @@ export async function readObject(
       if (pin && ETag !== pin.etag) throw objectChanged(object.place)
       if (size <= maxBytes) return size
       const problem = `the object has ${size} bytes, and at most ${maxBytes} are read here`
-      throw new StoreFailure(
-        'OBJECT_TOO_LARGE',
-        object.place,
-        problem,
-        'Check that this is the intended object',
-      )
+      const remedy = 'Check that this is the intended object'
+      throw new StoreFailure('OBJECT_TOO_LARGE', object.place, problem, remedy)
     })
   } catch (error) {
     throw s3Failure(error, object.place, 'read')

@@ -1,8 +1,8 @@
 /**
  * Writing objects of S3: one request for small bodies, parts for large ones and streams, each with the SDK's CRC32 checksum.
  *
- * Nothing is done before HEAD confirms the size. Trap: when the answer to a conditional write is lost, the SDK asks again and is
- * told that the object exists - it is our own. A mark in the metadata tells our object from another writer's.
+ * Nothing is done before HEAD confirms the size. Trap: when the last answer is lost, the SDK asks again and is told that the object
+ * exists, or that the upload does not - both because of us. A mark in the metadata tells our object from another writer's.
  */
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
@@ -58,32 +58,35 @@ async function writeOnce(object: S3Object, body: WriteBody, options: WriteOption
       Key: object.fullKey,
       Body: Readable.from(counted(), { objectMode: false }),
       ...(options.contentType && { ContentType: options.contentType }),
-      ...(options.onlyIfAbsent && { IfNoneMatch: '*', Metadata: { [markName]: mark } }),
+      Metadata: { [markName]: mark },
+      ...(options.onlyIfAbsent && { IfNoneMatch: '*' }),
     },
   })
   try {
     const sent = await upload.done()
     return await confirm(object, { size, etag: sent.ETag, versionId: sent.VersionId })
   } catch (error) {
-    if (!options.onlyIfAbsent || answerOf(error).status !== 412) throw error
+    const { name, status } = answerOf(error)
+    const refused = options.onlyIfAbsent === true && status === 412
+    if (!refused && name !== 'NoSuchUpload') throw error
     const head = await headObject(object)
-    if (head?.metadata[markName] !== mark) throw objectExists(object.place, error)
-    return confirm(object, { size, etag: head.etag, versionId: head.versionId })
+    if (head?.metadata[markName] === mark) return confirm(object, { ...head, size })
+    throw refused ? objectExists(object.place, error) : error
   }
 }
 
 /** What was sent must be what lies there, unless a later writer's content has taken its place. */
 async function confirm(
   object: S3Object,
-  sent: { size: number; etag: string | undefined; versionId: string | undefined },
+  sent: { size: number; etag?: string | undefined; versionId?: string | undefined },
 ): Promise<ObjectInfo> {
   const head = await headObject(object, sent.versionId)
   if (!head) throw unconfirmed(object, 'the object was not there after the upload')
   const { metadata: _, ...found } = head
-  if (sent.etag !== undefined && head.etag !== sent.etag)
-    return { ...found, size: sent.size, etag: sent.etag }
-  if (head.size === sent.size) return found
-  throw unconfirmed(object, `${sent.size} bytes were sent, and the object has ${head.size}`)
+  const { size, etag = head.etag } = sent
+  if (etag !== head.etag) return { ...found, size, etag }
+  if (size === head.size) return found
+  throw unconfirmed(object, `${size} bytes were sent, and the object has ${head.size}`)
 }
 
 function unconfirmed(object: S3Object, problem: string): StoreFailure {

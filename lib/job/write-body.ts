@@ -10,7 +10,7 @@ export type WriteBody = Uint8Array | Readable
 
 export async function takingCharge<T>(body: WriteBody, act: () => Promise<T>): Promise<T> {
   if (body instanceof Uint8Array) return act()
-   // whoever iterates it gets the error
+  body.on('error', () => undefined) // whoever iterates it gets the error
   try {
     return await act()
   } finally {
@@ -21,5 +21,5 @@ export async function takingCharge<T>(body: WriteBody, act: () => Promise<T>): P
 /** The body in pieces; an error thrown from here is the body's own, not the store's. */
 export async function* piecesOf(body: WriteBody): AsyncGenerator<Uint8Array> {
   if (body instanceof Uint8Array) yield body
-  else for await (const piece of body) yield Buffer.from(piece)
+  else for await (const piece of body) yield typeof piece === 'string' ? Buffer.from(piece) : piece
 }

@@ -7,7 +7,13 @@ const count = 300
 
 describe('three hundred broken files', () => {
   it('are each read or refused with a code, in time, and disturb no sound file', async () => {
-    const report = await fuzz({ seed, count, originals: soundFiles(), lanes: 2, now: () => performance.now() })
+    const report = await fuzz({
+      seed,
+      count,
+      originals: soundFiles(),
+      lanes: 2,
+      now: () => performance.now(),
+    })
     expect(report.failures).toEqual([])
     expect(report.files).toBe(count)
     // broken at random, many files are refused and some stay readable: neither may be all of them

@@ -2,6 +2,7 @@
  * Drives that are not like a Linux one: without hard links (FAT, some network drives), or blind to letter case (FAT, Windows, macOS).
  * The operating system's calls are replaced by ones that answer as such a drive does.
  */
+import { createHash } from 'node:crypto'
 import type * as fs from 'node:fs/promises'
 import { mkdir, readdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
@@ -78,7 +79,7 @@ describe.each(['EPERM', 'EOPNOTSUPP'])('a drive that answers %s to hard links', 
   })
 
   test('names the lock that a crash left, and writes nothing', async () => {
-    const name = Buffer.from(join(temporary.path, 'a')).toString('hex').slice(-64)
+    const name = createHash('sha256').update('a').digest('hex')
     const lock = join(temporary.path, `.celldrop-part-lock-${name}`)
     await mkdir(lock)
     const remedy = expect.stringContaining(lock)

@@ -137,6 +137,13 @@ test('a write through a link to a folder that is not there makes nothing', async
   expect(await readdir(temporary.path)).toEqual(['store'])
 })
 
+test('a write below a link makes no folders where the link leads', async () => {
+  await mkdir(join(temporary.path, 'outside'))
+  await symlink(join(temporary.path, 'outside'), join(folder, 'link'))
+  await expect(store.write('link/new/file', bytesOf('x'))).rejects.toMatchObject(refused)
+  expect(await readdir(join(temporary.path, 'outside'))).toEqual([])
+})
+
 describe('writes', () => {
   test('what a crash leaves behind is not listed and hinders no later write', async () => {
     await mkdir(join(folder, 'a'))

@@ -177,6 +177,31 @@ describe('an upload in parts', () => {
     expect(uploads()).toBe(0)
   })
 
+  test('is known as our own when the answer to its end is lost, conditional or not', async () => {
+    for (const options of [{}, { onlyIfAbsent: true }]) {
+      await store.remove('a')
+      let lost = 0
+      double.onCall = ({ method, parameters }) => {
+        const end = method === 'POST' && parameters.has('uploadId')
+        return end && lost++ === 0 ? { kind: 'lose-answer' } : undefined
+      }
+      expect((await store.write('a', large(), options)).size).toBe(20 << 20)
+      expect(lost).toBe(2)
+    }
+  })
+
+  test('that someone else ends is a failure', async () => {
+    double.onCall = ({ method, parameters }) => {
+      if (method === 'POST' && parameters.has('uploadId')) double.buckets.get('bucket')?.uploads.clear()
+      return undefined
+    }
+    await expect(store.write('a', large())).rejects.toMatchObject({
+      name: 'StoreFailure',
+      code: 'WRITE_FAILED',
+    })
+    expect(await store.head('a')).toBeUndefined()
+  })
+
   test('goes through a busy server, and its stream is used up', async () => {
     let busy = 0
     double.onCall = (call) => (call.parameters.has('partNumber') && busy++ === 1 ? slowDown : undefined)
@@ -189,6 +214,7 @@ describe('an upload in parts', () => {
 describe('what S3 refuses', () => {
   test.each([
     [403, 'AccessDenied', 'ACCESS_DENIED'],
+    [400, 'ExpiredToken', 'ACCESS_DENIED'],
     [403, 'InvalidObjectState', 'OBJECT_ARCHIVED'],
     [404, 'NoSuchBucket', 'BUCKET_MISSING'],
     [501, 'NotImplemented', 'STORE_UNSUPPORTED'],

@@ -1,14 +1,13 @@
 /** What the HDF5 library itself (h5wasm, in memory) sees in a file: the judge of what our own parser and writer do. */
 import { readFileSync } from 'node:fs'
-import { type Dataset, File, type Group, ready } from 'h5wasm'
+import { Dataset, File, Group, ready } from 'h5wasm'
 
 let opened = 0
 
 export interface LibraryFile {
-  file: File
   dataset(path: string): Dataset
   group(path: string): Group
-  /** paths of everything but links that lead nowhere, in order */
+  /** everything below the root, in order; links that lead nowhere, too */
   paths(): string[]
   [Symbol.dispose](): void
 }
@@ -19,15 +18,17 @@ export async function openInLibrary(path: string): Promise<LibraryFile> {
   const name = `file-${opened++}.h5`
   library.FS.writeFile(name, readFileSync(path))
   const file = new File(name, 'r')
-  const get = <Kind extends 'Group' | 'Dataset'>(at: string, kind: Kind) => {
-    const found = at === '/' ? file : file.get(at)
-    if (found?.type !== kind) throw new Error(`${at} is not a ${kind}`)
-    return found
-  }
   return {
-    file,
-    dataset: (at) => get(at, 'Dataset') as Dataset,
-    group: (at) => get(at, 'Group') as Group,
+    dataset(at) {
+      const found = file.get(at)
+      if (!(found instanceof Dataset)) throw new Error(`${at} is no dataset`)
+      return found
+    },
+    group(at) {
+      const found = file.get(at)
+      if (!(found instanceof Group)) throw new Error(`${at} is no group`)
+      return found
+    },
     paths: () => file.paths().sort(),
     [Symbol.dispose]() {
       file.close()

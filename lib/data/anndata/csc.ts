@@ -1,7 +1,7 @@
 /** Columns stored one after another (CSC) as slabs of rows: the entries are dealt out by row, on disk where they are many. */
 import type { RowSlab, SlabOptions } from '../cells.ts'
 import { type EntryBatch, spillByRow } from '../row-spill.ts'
-import { readOffsets, rowRange, type SparseParts, slabValues, wholeIndices } from './matrix.ts'
+import { readOffsets, rowRange, type SparseParts, slabValues, wholeIndices } from './stored-numbers.ts'
 
 /** stored entries read at once */
 const batchEntries = 2 ** 20

@@ -94,7 +94,7 @@ export function attributeTexts(read: ReadBytes, message: Message): string[] | un
   head.skip(2)
   const size = head.u32()
   const cursor = new Cursor(data)
-  if (count * size > data.length) throw damaged('an attribute is shorter than its shape')
+  if (size === 0 || count * size > data.length) throw damaged('an attribute is shorter than its shape')
   if (typeClass === 3) return Array.from({ length: count }, () => fixedText(cursor.take(size), kind))
   if (typeClass !== 9 || kind !== 1 || size !== 16) return undefined
   const object = openHeap(read)

@@ -2,6 +2,8 @@
  * The checksum of HDF5 metadata since version 2 of its structures: Bob Jenkins' lookup3 (hashlittle), start value 0,
  * as libhdf5's H5_checksum_metadata. Trap: the last 1 to 12 bytes go through the final mixing, not through the loop.
  */
+import { Cursor, damaged, type ReadBytes, readExactly } from './bytes.ts'
+
 const rotate = (value: number, bits: number) => (value << bits) | (value >>> (32 - bits))
 
 export function metadataChecksum(bytes: Uint8Array): number {
@@ -42,4 +44,17 @@ export function metadataChecksum(bytes: Uint8Array): number {
   b = ((b ^ a) - rotate(a, 14)) | 0
   c = ((c ^ b) - rotate(b, 24)) | 0
   return c >>> 0
+}
+
+/** The piece without its last four bytes, which are its checksum. */
+export function checkedPiece(
+  read: ReadBytes,
+  { address, length }: { address: number; length: number },
+): Uint8Array {
+  const bytes = readExactly(read, { offset: address, length })
+  if (length < 4) throw damaged('a structure is too short', { address })
+  const content = bytes.subarray(0, length - 4)
+  const stored = new Cursor(bytes, { address, position: length - 4 }).u32()
+  if (stored !== metadataChecksum(content)) throw damaged('a checksum is wrong', { address })
+  return content
 }

@@ -4,8 +4,8 @@
  * Trap: pages of a fixed array that were never written have no valid bytes; only the bitmap tells.
  */
 import { Cursor, damaged, type ReadBytes, unsupported } from './bytes.ts'
+import { checkedPiece } from './checksum.ts'
 import type { ChunkedLayout } from './dataset.ts'
-import { checkedPiece } from './object-header.ts'
 import { MOST_CHUNKS, type RowRange, type StoredChunk } from './stored-chunk.ts'
 
 export function arrayChunks(

@@ -4,7 +4,7 @@
  * Trap: an object's offset counts the headers of the blocks, too.
  */
 import { Cursor, damaged, type ReadBytes, readExactly, unsupported } from './bytes.ts'
-import { checkedPiece } from './object-header.ts'
+import { checkedPiece } from './checksum.ts'
 
 interface Heap {
   offsetBytes: number

@@ -3,7 +3,7 @@
  * Trap: blocks may point at each other for ever and repeat one another, so each address is read once and all are counted.
  */
 import { Cursor, damaged, type ReadBytes, readExactly, unsupported } from './bytes.ts'
-import { metadataChecksum } from './checksum.ts'
+import { checkedPiece } from './checksum.ts'
 
 export const MESSAGE = {
   dataspace: 0x01,
@@ -100,16 +100,6 @@ function readMessages2(body: Cursor, options: { hasOrder: boolean; add: (message
     if (options.hasOrder) body.skip(2)
     options.add({ type, flags, body: body.take(size) })
   }
-}
-
-/** The piece without its last four bytes, which are its checksum. */
-export function checkedPiece(read: ReadBytes, { address, length }: Block): Uint8Array {
-  const bytes = readExactly(read, { offset: address, length })
-  if (length < 4) throw damaged('a structure is too short', { address })
-  const content = bytes.subarray(0, length - 4)
-  const stored = new Cursor(bytes, { address, position: length - 4 }).u32()
-  if (stored !== metadataChecksum(content)) throw damaged('a checksum is wrong', { address })
-  return content
 }
 
 function eachBlock(first: Block, visit: (block: Block, more: (block: Block) => void) => void): void {

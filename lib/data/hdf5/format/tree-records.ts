@@ -3,7 +3,7 @@
  * Trap: the width of a child's counts depends on how many records could lie below it, computed from the node size up.
  */
 import { Cursor, damaged, type ReadBytes, unsupported } from './bytes.ts'
-import { checkedPiece } from './object-header.ts'
+import { checkedPiece } from './checksum.ts'
 
 const MOST_DEPTH = 16
 
