@@ -78,7 +78,10 @@ function isZarrFolder(names: readonly string[]): boolean {
 }
 
 async function openSource(source: ByteSource, options: OpenOptions): Promise<CellFile> {
-  const head = await source.read(0, Math.min(source.size, 64))
+  const head = await source.read(0, Math.min(source.size, 64)).catch(async (error: unknown) => {
+    await source.close()
+    throw error
+  })
   if (startsWith(head, [0x50, 0x4b])) return openTree(await openZarrTree(source), options)
   if (!startsWith(head, [0x89, 0x48, 0x44, 0x46])) {
     await source.close()

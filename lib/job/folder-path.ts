@@ -2,8 +2,8 @@
  * From key to path and back: a key is its own path below the folder, so that a person finds `jobs/x/report.html` where it says.
  *
  * The map is injective because nothing is ever renamed: a key whose path would be another key's, would leave the folder or passes
- * a symbolic link is refused. Trap: letter case. `realpath` tells the true name on macOS and Windows, but not on Linux, where
- * a mounted Windows or FAT drive folds case too; there the names are read from the folder itself before a write.
+ * a symbolic link is refused. Trap: letter case and Unicode forms. `realpath` tells the true name on macOS and Windows, but not on
+ * Linux, where a mounted Windows or FAT drive folds case too; there the names are read from the folder itself before a write.
  */
 import { lstat, mkdir, readdir, realpath, rmdir } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
@@ -88,8 +88,7 @@ export async function makeParents(root: string, path: string): Promise<void> {
  * `part` is the writer's own file beside it; that it answers to capital letters tells that the file system folds case.
  */
 export async function clearTarget(root: string, path: string, part: string): Promise<void> {
-  const found = await lstat(path).catch(() => undefined)
-  if (found?.isSymbolicLink()) throw linkRefused(path)
+  const found = (await existsAsNamed(path)) ? await lstat(path).catch(() => undefined) : undefined
   if (found?.isDirectory() && !(await removeEmpty(path))) {
     throw unsupportedKey(path, 'a folder has this name, and it is not empty', 'Rename one of the two')
   }

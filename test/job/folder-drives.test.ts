@@ -12,16 +12,22 @@ import type { ObjectStore } from '../../lib/job/store.ts'
 import { bytesOf } from '../support/store-laws.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts'
 
-const drive = vi.hoisted(() => ({ linkError: '', foldsCase: false }))
+const drive = vi.hoisted(() => ({
+  linkError: '',
+  /** what two names have in common when the drive takes them for one; undefined when it tells all names apart */
+  fold: undefined as ((name: string) => string) | undefined,
+  realpathTells: false,
+}))
 
 vi.mock('node:fs/promises', async (original) => {
   const real = await original<typeof fs>()
   /** the name under which the drive really holds a path */
   const held = async (path: string): Promise<string> => {
-    if (!drive.foldsCase || dirname(path) === path) return path
+    const { fold } = drive
+    if (!fold || dirname(path) === path) return path
     const parent = await held(dirname(path))
     const names = await real.readdir(parent).catch(() => [])
-    const found = names.find((name) => name.toLowerCase() === basename(path).toLowerCase())
+    const found = names.find((name) => fold(name) === fold(basename(path)))
     return join(parent, found ?? basename(path))
   }
   const onHeld = <T extends unknown[], R>(act: (path: string, ...more: T) => Promise<R>) => {
@@ -34,12 +40,10 @@ vi.mock('node:fs/promises', async (original) => {
     open: onHeld(real.open),
     readdir: onHeld(real.readdir),
     rm: onHeld(real.rm),
-    // as Linux does it: the links are followed, the letters stay as they were given
-    realpath: (path: string) =>
-      real.lstat(path).then(
-        () => real.realpath(path),
-        async () => (await real.realpath(await held(path))) && path,
-      ),
+    realpath: async (path: string) => {
+      const told = await real.realpath(await held(path))
+      return drive.realpathTells || (await real.realpath(path).catch(() => undefined)) === told ? told : path
+    },
     rename: async (from: string, to: string) => real.rename(await held(from), await held(to)),
     link: async (from: string, to: string) => {
       if (drive.linkError === '') return real.link(await held(from), await held(to))
@@ -56,7 +60,8 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   drive.linkError = ''
-  drive.foldsCase = false
+  drive.fold = undefined
+  drive.realpathTells = false
   await temporary[Symbol.asyncDispose]()
 })
 
@@ -89,18 +94,48 @@ describe.each(['EPERM', 'EOPNOTSUPP'])('a drive that answers %s to hard links', 
   })
 })
 
-describe('a drive that is blind to letter case', () => {
+describe.each([
+  ['Linux, which repeats the name it was asked for', false],
+  ['macOS or Windows, which tell the true name', true],
+])('a drive that is blind to letter case, on %s', (_, realpathTells) => {
   test.each([
     ['Data.h5ad', 'data.h5ad'],
     ['Jobs/a', 'jobs/b'],
-  ])('once it holds %s, %s is refused instead of landing in it', async (held, key) => {
+  ])('holds %s, and refuses %s instead of putting it there', async (held, key) => {
     await store.write(held, bytesOf('old'))
-    drive.foldsCase = true
-    const failure = { name: 'BadInput', code: 'KEY_UNSUPPORTED', problem: expect.stringContaining('letters') }
-    await expect(store.write(key, bytesOf('new'))).rejects.toMatchObject(failure)
-    await expect(store.write(key, bytesOf('new'), { onlyIfAbsent: true })).rejects.toMatchObject(failure)
+    drive.fold = (name) => name.toLowerCase()
+    drive.realpathTells = realpathTells
+    await refusesToWrite(key)
     expect(await readdir(temporary.path)).toEqual([held.split('/')[0]])
     await store.write(held, bytesOf('newer'))
     expect(Buffer.from(await store.read(held, { maxBytes: 100 })).toString()).toBe('newer')
   })
 })
+
+describe('a drive that is blind to Unicode forms, as those of macOS are', () => {
+  test.each([
+    ['e\u0301.h5ad', '\u00e9.h5ad'],
+    ['e\u0301/a', '\u00e9/b'],
+  ])('holds %j, and refuses %j instead of putting it there', async (held, key) => {
+    await store.write(held, bytesOf('old'))
+    drive.fold = (name) => name.normalize()
+    drive.realpathTells = true
+    await refusesToWrite(key)
+    expect(await readdir(temporary.path)).toEqual([held.split('/')[0]])
+    expect(Buffer.from(await store.read(held, { maxBytes: 100 })).toString()).toBe('old')
+  })
+
+  test('tells the true name when it is asked for a file in another form', async () => {
+    await store.write('e\u0301', bytesOf('old'))
+    drive.fold = (name) => name.normalize()
+    drive.realpathTells = true
+    const problem = expect.stringContaining('e\u0301')
+    await expect(store.head('\u00e9')).rejects.toMatchObject({ code: 'KEY_UNSUPPORTED', problem })
+  })
+})
+
+async function refusesToWrite(key: string): Promise<void> {
+  const failure = { name: 'BadInput', code: 'KEY_UNSUPPORTED', problem: expect.stringContaining('letters') }
+  await expect(store.write(key, bytesOf('new'))).rejects.toMatchObject(failure)
+  await expect(store.write(key, bytesOf('new'), { onlyIfAbsent: true })).rejects.toMatchObject(failure)
+}

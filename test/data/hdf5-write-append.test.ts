@@ -1,0 +1,158 @@
+import { chmod, copyFile, readdir, readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { appendHdf5 } from '../../lib/data/hdf5/write/append.ts'
+import { createHdf5 } from '../../lib/data/hdf5/write/create.ts'
+import { openInLibrary } from '../support/hdf5-library.ts'
+import { parseWhole } from '../support/hdf5-parser.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+
+const fixture = (name: string): string => resolve(import.meta.dirname, `../fixtures/formats/${name}.h5ad`)
+
+/** superblock 3 with links and attributes in heaps; superblock 0 with symbol tables; object references and soft links */
+const layouts = ['latest', 'compound', 'references']
+
+describe('adding to a copy', () => {
+  it.each(layouts)('of %s.h5ad changes no byte of it but the superblock', async (name) => {
+    await using folder = await temporaryFolder()
+    const before = await readFile(fixture(name))
+    const { writer } = await appendHdf5(fixture(name), join(folder.path, 'out'))
+    writer.group('/uns/added/deeper', { note: 'new' })
+    await writer.strings('/uns/added/list', ['a', 'b'])
+    await writer.close()
+    const after = await readFile(join(folder.path, 'out'))
+    expect(after.length).toBeGreaterThan(before.length)
+    expect(after.subarray(96, before.length).equals(before.subarray(96))).toBe(true)
+    expect(await readFile(fixture(name))).toEqual(before)
+    expect(await readdir(folder.path)).toEqual(['out'])
+  })
+
+  it.each(layouts)(
+    'of %s.h5ad keeps all links, chunks and attributes, in the eyes of the library',
+    async (name) => {
+      await using folder = await temporaryFolder()
+      const path = join(folder.path, 'out')
+      const { writer } = await appendHdf5(fixture(name), path)
+      writer.group('/uns/added', { note: 'new' })
+      await writer.dataset('/new', { type: 'int16', shape: [2], values: Int16Array.of(1, 2), gzip: 4 })
+      await writer.close()
+      const before = parseWhole(await readFile(fixture(name)))
+      const after = parseWhole(await readFile(path))
+      for (const [place, object] of before)
+        expect({ place, object: after.get(place) }).toEqual({ place, object })
+      using old = await openInLibrary(fixture(name))
+      using file = await openInLibrary(path)
+      expect(file.paths()).toEqual([...new Set([...old.paths(), 'new', 'uns', 'uns/added'])].sort())
+      expect(file.dataset('/new').value).toEqual(Int16Array.of(1, 2))
+      expect(file.group('/uns/added').attrs.note?.value).toBe('new')
+      const names = (attributes: object) => Object.keys(attributes).sort()
+      expect(names(file.group('/').attrs)).toEqual(names(old.group('/').attrs))
+      for (const [place, object] of before) {
+        if (object.kind === 'dataset') expect(file.dataset(place).value).toEqual(old.dataset(place).value)
+      }
+    },
+  )
+
+  it('replaces and removes what is asked for, and sets attributes beside the old ones', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'out')
+    const { writer, existing } = await appendHdf5(fixture('latest'), path)
+    const order = existing.texts('/obs', 'column-order')
+    expect(order).toHaveLength(22)
+    await writer.dataset('/obs/c00', { type: 'int8', shape: [3], values: Int8Array.of(1, 2, 3) })
+    expect(writer.remove('/obs/c01')).toBe(true)
+    expect(writer.remove('/obs/never')).toBe(false)
+    expect(writer.remove('/layers')).toBe(true)
+    writer.group('/obs', { extra: 'yes' })
+    await writer.close()
+    using file = await openInLibrary(path)
+    expect(file.dataset('/obs/c00').value).toEqual(Int8Array.of(1, 2, 3))
+    expect(file.group('/obs').keys()).not.toContain('c01')
+    expect(file.group('/obs').keys()).toContain('c02')
+    expect(file.group('/').keys()).not.toContain('layers')
+    expect(file.group('/obs').attrs['column-order']?.value).toEqual(order)
+    expect(file.group('/obs').attrs.extra?.value).toBe('yes')
+  })
+
+  it('again and again gives what a model of the tree says', async () => {
+    const name = fc.constantFrom('a', 'b', 'c', 'd')
+    const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((names) => `/${names.join('/')}`)
+    const edit = fc.record({
+      path,
+      kind: fc.constantFrom('put', 'remove', 'attribute'),
+      value: fc.integer({ min: 0, max: 99 }),
+    })
+    const rounds = fc.array(fc.array(edit, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 4 })
+    await fc.assert(
+      fc.asyncProperty(rounds, async (all) => {
+        await using folder = await temporaryFolder()
+        const file = join(folder.path, 'x.h5')
+        await (await createHdf5(file)).close()
+        // datasets by path with '/' behind the last name, groups with their number
+        const model = new Map<string, number | undefined>()
+        const isBlocked = (at: string) =>
+          [...model].some(([other]) => other.startsWith('=') && at.startsWith(`${other.slice(1)}/`))
+        for (const edits of all) {
+          const { writer } = await appendHdf5(file, file)
+          for (const { path: at, kind, value } of edits) {
+            if (isBlocked(at)) continue
+            if (kind === 'remove') {
+              writer.remove(at)
+              for (const key of [...model.keys()]) {
+                if (key.slice(1) === at || key.slice(1).startsWith(`${at}/`)) model.delete(key)
+              }
+            } else {
+              const parts = at.slice(1).split('/')
+              for (let i = 1; i < parts.length; i++) {
+                const parent = `+/${parts.slice(0, i).join('/')}`
+                if (!model.has(parent)) model.set(parent, undefined)
+              }
+              if (kind === 'put') {
+                await writer.dataset(at, { type: 'int32', shape: [], values: Int32Array.of(value) })
+                for (const key of [...model.keys()]) {
+                  if (key.slice(1) === at || key.slice(1).startsWith(`${at}/`)) model.delete(key)
+                }
+                model.set(`=${at}`, value)
+              } else if (!model.has(`=${at}`)) {
+                writer.group(at, { value: { type: 'int32', value } })
+                model.set(`+${at}`, value)
+              }
+            }
+          }
+          await writer.close()
+        }
+        using library = await openInLibrary(file)
+        expect(library.paths().map((at) => `/${at.replace(/^\//, '')}`)).toEqual(
+          [...model.keys()].map((key) => key.slice(1)).sort(),
+        )
+        for (const [key, value] of model) {
+          const at = key.slice(1)
+          if (key.startsWith('=')) expect(library.dataset(at).value).toBe(value)
+          else expect(library.group(at).attrs.value?.value).toBe(value)
+        }
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it('of a read-only file works, and given up leaves nothing', async () => {
+    await using folder = await temporaryFolder()
+    const source = join(folder.path, 'source')
+    await copyFile(fixture('compound'), source)
+    await chmod(source, 0o444)
+    const { writer } = await appendHdf5(source, join(folder.path, 'out'))
+    writer.group('/x')
+    await writer.abort()
+    expect(await readdir(folder.path)).toEqual(['source'])
+  })
+
+  it('of what is no HDF5 file is refused and leaves nothing', async () => {
+    await using folder = await temporaryFolder()
+    const source = resolve(import.meta.dirname, 'hdf5-write-append.test.ts')
+    await expect(appendHdf5(source, join(folder.path, 'out'))).rejects.toThrow(
+      expect.objectContaining({ code: 'HDF5_NOT' }),
+    )
+    expect(await readdir(folder.path)).toEqual([])
+  })
+})
