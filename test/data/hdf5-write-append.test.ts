@@ -5,13 +5,18 @@ import { describe, expect, it } from 'vitest'
 import { appendHdf5 } from '../../lib/data/hdf5/write/append.ts'
 import { createHdf5 } from '../../lib/data/hdf5/write/create.ts'
 import { openInLibrary } from '../support/hdf5-library.ts'
-import { parseWhole } from '../support/hdf5-parser.ts'
+import { type Found, parseWhole } from '../support/hdf5-parser.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const fixture = (name: string): string => resolve(import.meta.dirname, `../fixtures/formats/${name}.h5ad`)
 
 /** superblock 3 with links and attributes in heaps; superblock 0 with symbol tables; object references and soft links */
 const layouts = ['latest', 'compound', 'references']
+
+/** The library alone reads no 16-bit floats and no lzf; of those the addresses of the chunks were compared. */
+const isReadable = ({ description }: Extract<Found, { kind: 'dataset' }>): boolean =>
+  !((description.datatype[0]! & 15) === 1 && description.datatype[4] === 2) &&
+  description.filters.every(({ id }) => id < 256)
 
 describe('adding to a copy', () => {
   it.each(layouts)('of %s.h5ad changes no byte of it but the superblock', async (name) => {
@@ -49,7 +54,9 @@ describe('adding to a copy', () => {
       const names = (attributes: object) => Object.keys(attributes).sort()
       expect(names(file.group('/').attrs)).toEqual(names(old.group('/').attrs))
       for (const [place, object] of before) {
-        if (object.kind === 'dataset') expect(file.dataset(place).value).toEqual(old.dataset(place).value)
+        if (object.kind === 'dataset' && isReadable(object)) {
+          expect(file.dataset(place).value).toEqual(old.dataset(place).value)
+        }
       }
     },
   )
