@@ -89,5 +89,7 @@ export interface Tree {
    * @throws BadInput with a code when stored bytes are not what the node declares, or when limits are passed
    */
   read(path: string, range?: { from: number; to: number }): Promise<ArrayValues>
+  /** Values that nobody looks at any more: the reads to come may have their memory. They are empty from here on. */
+  giveBack?(values: NumberArray): void
   close(): Promise<void>
 }

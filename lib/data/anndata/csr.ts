@@ -15,11 +15,6 @@ import {
   wholeIndices,
 } from './stored-numbers.ts'
 
-/** Frees the memory now: waiting for the collector means that every slab is new memory, which costs more than reading it. */
-function takeBack({ indices, values }: RowSlab): void {
-  for (const { buffer } of [indices, values]) if (buffer instanceof ArrayBuffer) buffer.transfer(0)
-}
-
 interface Span {
   start: number
   rows: number
@@ -35,7 +30,10 @@ export async function* rowSlabs(parts: SparseParts, options: SlabOptions = {}): 
   const give = async function* (slab: Promise<RowSlab>): AsyncGenerator<RowSlab> {
     const checked = checkSlab(parts, await slab, seen)
     yield checked
-    if (options.transient) takeBack(checked)
+    if (options.transient) {
+      parts.tree.giveBack?.(checked.indices)
+      parts.tree.giveBack?.(checked.values)
+    }
   }
   try {
     for await (const span of spans(parts, { from, to, entries })) {

@@ -8,6 +8,7 @@ import type { ArrayValues, NumberType, Tree, TreeNode } from '../tree.ts'
 import { decodeNumbers } from './elements.ts'
 import type { StoredChunk } from './format/stored-chunk.ts'
 import { type Hdf5Limits, hdf5Limits } from './limits.ts'
+import { memoryPool } from './memory-pool.ts'
 import { bytesOfRow, type Rows, readChunked, readContiguous } from './plain-read.ts'
 import type { PlainStorage } from './protocol.ts'
 import { startWorker, type WorkerClient } from './worker-client.ts'
@@ -58,6 +59,7 @@ interface Opened {
 
 function hdf5Tree(source: ByteSource, { worker, limits, close }: Opened): Tree {
   const nodes = new Map<string, Promise<TreeNode | undefined>>()
+  const pool = memoryPool()
   const windows = new Map<string, ChunkWindow>()
   const storages = new Map<string, Promise<PlainStorage | null>>()
   const once = <Value>(
@@ -109,14 +111,14 @@ function hdf5Tree(source: ByteSource, { worker, limits, close }: Opened): Tree {
     if (bytes < plainBytes) return undefined
     if (bytes > limits.readBytes) throw tooLarge(`${source.place}:${path}`, bytes)
     if (storage.layout.kind === 'contiguous')
-      return decodeNumbers(type, await readContiguous(source, storage, rows))
+      return decodeNumbers(type, await readContiguous(source, storage, { rows, take: pool.take }))
     const chunks = await chunksOf(path, rows, {
       extent: storage.layout.chunk[0] ?? 1,
       length: found.shape[0] ?? 0,
     })
     // a chunk that is absent holds the fill value, which only the library knows
     if (!coversRows(storage, { rows, count: chunks.length })) return undefined
-    return decodeNumbers(type, await readChunked(source, storage, { rows, chunks }))
+    return decodeNumbers(type, await readChunked(source, storage, { rows, chunks, take: pool.take }))
   }
 
   return {
@@ -126,6 +128,7 @@ function hdf5Tree(source: ByteSource, { worker, limits, close }: Opened): Tree {
     async read(path, range) {
       return (await readPlain(path, range)) ?? (await worker.ask('read', path, range ?? null))
     },
+    giveBack: pool.giveBack,
     close,
   }
 }

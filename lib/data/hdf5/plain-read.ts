@@ -11,6 +11,7 @@ import { BadInput } from '../../job/errors.ts'
 import type { ByteSource } from '../source.ts'
 import { expandLzf, unshuffle } from './filters.ts'
 import type { StoredChunk } from './format/stored-chunk.ts'
+import type { MemoryPool } from './memory-pool.ts'
 import type { PlainStorage } from './protocol.ts'
 
 const inflateAsync = promisify(inflate)
@@ -31,12 +32,12 @@ export interface Rows {
 export async function readContiguous(
   source: ByteSource,
   storage: PlainStorage,
-  rows: Rows,
+  { rows, take }: { rows: Rows; take: MemoryPool['take'] },
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (storage.layout.kind !== 'contiguous') throw new Error('not contiguous')
   const rowBytes = bytesOfRow(storage)
   const length = (rows.to - rows.from) * rowBytes
-  const output = uninitialised(length)
+  const output = take(length)
   const first = storage.layout.address + rows.from * rowBytes
   const starts = Array.from({ length: Math.ceil(length / runBytes) }, (_, i) => i * runBytes)
   await eachAtOnce(starts, readsAtOnce, async (start) => {
@@ -44,12 +45,6 @@ export async function readContiguous(
     await readInto(source, { target: piece, offset: first + start })
   })
   return output
-}
-
-/** Every byte is written before the array is given away: filling it with zeros first would cost as much as reading. */
-function uninitialised(length: number): Uint8Array<ArrayBuffer> {
-  const { buffer } = Buffer.allocUnsafeSlow(length)
-  return new Uint8Array(buffer, 0, length)
 }
 
 export function bytesOfRow({ shape, elementBytes }: PlainStorage): number {
@@ -60,9 +55,9 @@ export function bytesOfRow({ shape, elementBytes }: PlainStorage): number {
 export async function readChunked(
   source: ByteSource,
   storage: PlainStorage,
-  { rows, chunks }: { rows: Rows; chunks: StoredChunk[] },
+  { rows, chunks, take }: { rows: Rows; chunks: StoredChunk[]; take: MemoryPool['take'] },
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const output = uninitialised((rows.to - rows.from) * bytesOfRow(storage))
+  const output = take((rows.to - rows.from) * bytesOfRow(storage))
   const tickets = limiter(inflatesAtOnce)
   // bytes that go straight into place must not have others between them
   const gap = storage.filters.length === 0 && storage.shape.length === 1 ? 0 : gapBytes
