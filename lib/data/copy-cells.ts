@@ -42,7 +42,7 @@ async function matrixOf(file: CellFile, name: string): Promise<MatrixToWrite> {
   return { ...matrix, layout: matrix.encoding === 'dense' ? 'dense' : 'csr' }
 }
 
-function isAnnData(file: CellFile): file is AnnDataFile {
+export function isAnnData(file: CellFile): file is AnnDataFile {
   return file.format === 'h5ad' || file.format === 'zarr'
 }
 

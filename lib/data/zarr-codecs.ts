@@ -4,7 +4,7 @@
  */
 import { promisify } from 'node:util'
 import { gunzip, inflate, zstdDecompress } from 'node:zlib'
-import { bloscHeader, expandBlosc, expandLz4, isBloscCompressor } from './zarr-blosc.ts'
+import { bloscHeader, expandBlosc, expandLz4, isBloscCompressor } from './blosc.ts'
 import { damaged, tooLarge, unsupported } from './zarr-limits.ts'
 import type { Codec } from './zarr-metadata.ts'
 

@@ -178,6 +178,20 @@ describe('tables and other elements', () => {
   })
 })
 
+describe('the filters of the plugins', () => {
+  const expected = Float32Array.from({ length: 5000 }, (_, i) => ((i * 7919) % 13 === 0 ? i % 97 : 0))
+
+  it.each(['gzip', 'lzf', 'zstd', 'blosc', 'blosc2', 'lz4', 'bz2', 'bshuf'])(
+    '%s gives the numbers back',
+    async (name) => {
+      const tree = await openHdf5Tree(await openFileSource(join(folder, 'filters.h5')), { audit: true })
+      expect(await tree.read(`/${name}`)).toEqual(expected)
+      expect(await tree.read(`/${name}`, { from: 1990, to: 3010 })).toEqual(expected.slice(1990, 3010))
+      await tree.close()
+    },
+  )
+})
+
 describe('the filters that are undone here', () => {
   it('expands literals, short and long references, and references that overlap themselves', () => {
     const text = (bytes: number[], length: number) => {

@@ -1,4 +1,7 @@
-/** Undoing the filters of a chunk where that is simple: shuffle, and lzf, whose plugin fails on lists of text. */
+/**
+ * Undoing the filters of a chunk where the library's plugins fall short: lzf cannot grow its buffer, which lists of text need,
+ * and blosc comes without zlib.
+ */
 import type { Filter } from './format/dataset.ts'
 import type { PlainFilter } from './protocol.ts'
 
@@ -6,6 +9,7 @@ const plainIds = new Map<number, PlainFilter>([
   [1, 'deflate'],
   [2, 'shuffle'],
   [32000, 'lzf'],
+  [32001, 'blosc'],
 ])
 
 /** undefined where one of them needs the library */

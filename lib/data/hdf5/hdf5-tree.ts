@@ -108,7 +108,7 @@ function hdf5Tree(source: ByteSource, { worker, limits, close }: Opened): Tree {
     const storage = await once(storages, path, () => worker.ask('storage', path))
     if (storage === null) return undefined
     const bytes = (rows.to - rows.from) * bytesOfRow(storage)
-    if (bytes < plainBytes) return undefined
+    if (bytes < plainBytes && !storage.filters.includes('blosc')) return undefined
     if (bytes > limits.readBytes) throw tooLarge(`${source.place}:${path}`, bytes)
     if (storage.layout.kind === 'contiguous')
       return decodeNumbers(type, await readContiguous(source, storage, { rows, take: pool.take }))

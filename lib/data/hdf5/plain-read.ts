@@ -8,6 +8,7 @@
 import { promisify } from 'node:util'
 import { inflate } from 'node:zlib'
 import { BadInput } from '../../job/errors.ts'
+import { bloscHeader, expandBlosc } from '../blosc.ts'
 import type { ByteSource } from '../source.ts'
 import { expandLzf, unshuffle } from './filters.ts'
 import type { StoredChunk } from './format/stored-chunk.ts'
@@ -149,6 +150,7 @@ async function decodeChunk(
     const filter = storage.filters[i]
     if (filter === 'deflate') decoded = await inflateChunk(place, { stored: decoded, bytes })
     else if (filter === 'lzf') decoded = expandLzf(decoded, bytes) ?? damagedBytes(place)
+    else if (filter === 'blosc') decoded = expandBloscTo(decoded, bytes) ?? damagedBytes(place)
     else decoded = unshuffle(decoded, storage.elementBytes)
   }
   if (decoded.length !== bytes)
@@ -169,6 +171,11 @@ async function inflateChunk(
       `a compressed chunk cannot be expanded (${error instanceof Error ? error.message : error})`,
     )
   }
+}
+
+function expandBloscTo(stored: Uint8Array, bytes: number): Uint8Array | undefined {
+  const header = bloscHeader(stored)
+  return header?.bytes === bytes ? expandBlosc(stored, header) : undefined
 }
 
 function damagedBytes(place: string): never {

@@ -14,7 +14,7 @@ export interface WorkerSetup {
 }
 
 /** Filters that are undone without the library. */
-export type PlainFilter = 'deflate' | 'shuffle' | 'lzf'
+export type PlainFilter = 'deflate' | 'shuffle' | 'lzf' | 'blosc'
 
 /** A numeric dataset whose stored bytes the main thread can take apart without the HDF5 library. */
 export interface PlainStorage {

@@ -174,7 +174,8 @@ function plainStorage(found: FoundObject): PlainStorage | null {
 /** Lists of text whose stored bytes we can take apart: the lzf plugin cannot expand them, and the library is slower. */
 function plainText({ dataset }: FoundObject, { layout, shape }: DatasetType) {
   const filters = dataset && plainFilters(dataset.filters)
-  if (filters === undefined || layout.text?.variable !== true || shape?.length !== 1) return undefined
+  if (filters === undefined || filters.includes('blosc')) return undefined
+  if (layout.text?.variable !== true || shape?.length !== 1) return undefined
   const stored = dataset?.layout
   if (stored?.kind === 'chunked' && stored.elementBytes === referenceBytes) return { layout: stored, filters }
   return stored?.kind === 'contiguous' ? { layout: stored, filters } : undefined

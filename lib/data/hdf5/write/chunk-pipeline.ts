@@ -95,8 +95,24 @@ async function encode(bytes: Uint8Array, { gzip, shuffleBytes }: ChunkEncoding):
 function shuffled(bytes: Uint8Array, elementBytes: number): Uint8Array {
   const result = new Uint8Array(bytes.length)
   const count = bytes.length / elementBytes
-  for (let rank = 0, to = 0; rank < elementBytes; rank++) {
-    for (let from = rank, i = 0; i < count; i++, from += elementBytes) result[to++] = bytes[from]!
+  if (elementBytes % 4 !== 0) {
+    for (let rank = 0, to = 0; rank < elementBytes; rank++) {
+      for (let from = rank, i = 0; i < count; i++, from += elementBytes) result[to++] = bytes[from]!
+    }
+    return result
+  }
+  // four bytes at a time, which is several times faster
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
+  const step = elementBytes / 4
+  for (let word = 0; word < step; word++) {
+    const lane = result.subarray(word * 4 * count)
+    for (let from = word, i = 0; i < count; i++, from += step) {
+      const value = words[from]!
+      lane[i] = value
+      lane[count + i] = value >>> 8
+      lane[2 * count + i] = value >>> 16
+      lane[3 * count + i] = value >>> 24
+    }
   }
   return result
 }
