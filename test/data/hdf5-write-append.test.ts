@@ -1,17 +1,31 @@
-import { chmod, copyFile, readdir, readFile } from 'node:fs/promises'
+import { chmod, copyFile, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { addToH5ad } from '../../lib/data/add-to-h5ad.ts'
+import type { Column } from '../../lib/data/cells.ts'
 import { appendHdf5 } from '../../lib/data/hdf5/write/append.ts'
 import { createHdf5 } from '../../lib/data/hdf5/write/create.ts'
-import { openInLibrary } from '../support/hdf5-library.ts'
+import { BadInput } from '../../lib/job/errors.ts'
+import { type LibraryFile, openInLibrary } from '../support/hdf5-library.ts'
 import { type Found, parseWhole } from '../support/hdf5-parser.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
-const fixture = (name: string): string => resolve(import.meta.dirname, `../fixtures/formats/${name}.h5ad`)
+const fixture = (name: string): string =>
+  resolve(import.meta.dirname, '../fixtures', name.endsWith('.h5') ? 'hdf5-layouts' : 'formats', name)
 
-/** superblock 3 with links and attributes in heaps; superblock 0 with symbol tables; object references and soft links */
-const layouts = ['latest', 'compound', 'references']
+const layouts = [
+  // superblock 3, links and attributes in heaps
+  'latest.h5ad',
+  // superblock 0, symbol tables
+  'compound.h5ad',
+  // object references, soft links
+  'references.h5ad',
+  'superblock-1.h5',
+  // superblock 3, other sizes of trees in its extension
+  'tree-sizes.h5',
+  'free-space-not-kept.h5',
+]
 
 /** The library alone reads no 16-bit floats and no lzf; of those the addresses of the chunks were compared. */
 const isReadable = ({ description }: Extract<Found, { kind: 'dataset' }>): boolean =>
@@ -19,7 +33,7 @@ const isReadable = ({ description }: Extract<Found, { kind: 'dataset' }>): boole
   description.filters.every(({ id }) => id < 256)
 
 describe('adding to a copy', () => {
-  it.each(layouts)('of %s.h5ad changes no byte of it but the superblock', async (name) => {
+  it.each(layouts)('of %s changes no byte of it but the superblock', async (name) => {
     await using folder = await temporaryFolder()
     const before = await readFile(fixture(name))
     const { writer } = await appendHdf5(fixture(name), join(folder.path, 'out'))
@@ -34,7 +48,7 @@ describe('adding to a copy', () => {
   })
 
   it.each(layouts)(
-    'of %s.h5ad keeps all links, chunks and attributes, in the eyes of the library',
+    'of %s keeps all links, chunks and attributes, in the eyes of the library',
     async (name) => {
       await using folder = await temporaryFolder()
       const path = join(folder.path, 'out')
@@ -48,7 +62,8 @@ describe('adding to a copy', () => {
         expect({ place, object: after.get(place) }).toEqual({ place, object })
       using old = await openInLibrary(fixture(name))
       using file = await openInLibrary(path)
-      expect(file.paths()).toEqual([...new Set([...old.paths(), 'new', 'uns', 'uns/added'])].sort())
+      const paths = (of: LibraryFile) => of.paths().map((place) => place.replace(/^\//, ''))
+      expect(paths(file).sort()).toEqual([...new Set([...paths(old), 'new', 'uns', 'uns/added'])].sort())
       expect(file.dataset('/new').value).toEqual(Int16Array.of(1, 2))
       expect(file.group('/uns/added').attrs.note?.value).toBe('new')
       const names = (attributes: object) => Object.keys(attributes).sort()
@@ -64,7 +79,7 @@ describe('adding to a copy', () => {
   it('replaces and removes what is asked for, and sets attributes beside the old ones', async () => {
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'out')
-    const { writer, existing } = await appendHdf5(fixture('latest'), path)
+    const { writer, existing } = await appendHdf5(fixture('latest.h5ad'), path)
     const order = existing.texts('/obs', 'column-order')
     expect(order).toHaveLength(22)
     await writer.dataset('/obs/c00', { type: 'int8', shape: [3], values: Int8Array.of(1, 2, 3) })
@@ -146,12 +161,54 @@ describe('adding to a copy', () => {
   it('of a read-only file works, and given up leaves nothing', async () => {
     await using folder = await temporaryFolder()
     const source = join(folder.path, 'source')
-    await copyFile(fixture('compound'), source)
+    await copyFile(fixture('compound.h5ad'), source)
     await chmod(source, 0o444)
     const { writer } = await appendHdf5(source, join(folder.path, 'out'))
     writer.group('/x')
     await writer.abort()
     expect(await readdir(folder.path)).toEqual(['source'])
+  })
+
+  it.each(['latest.h5ad', 'compound.h5ad'])('of %s with changed bytes is done or refused', async (name) => {
+    await using folder = await temporaryFolder()
+    const original = await readFile(fixture(name))
+    const places = [...original.keys()].filter((i) => original[i] !== 0)
+    const change = fc.tuple(fc.constantFrom(...places), fc.integer({ min: 0, max: 255 }))
+    await fc.assert(
+      fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 5 }), async (changes) => {
+        const bytes = Uint8Array.from(original)
+        for (const [place, value] of changes) bytes[place] = value
+        await writeFile(join(folder.path, 'in'), bytes)
+        const label: Column = { kind: 'boolean', values: new Uint8Array(40) }
+        try {
+          await addToH5ad(join(folder.path, 'in'), join(folder.path, 'out'), {
+            ...(name === 'latest.h5ad' && { obs: new Map([['label', label]]) }),
+            uns: { added: 'new' },
+          })
+          await rm(join(folder.path, 'out'))
+        } catch (error) {
+          if (!(error instanceof BadInput)) throw error
+        }
+        expect(await readdir(folder.path)).toEqual(['in'])
+      }),
+      { numRuns: 150 },
+    )
+  })
+
+  it('of a file that keeps account of its free space is refused', async () => {
+    await using folder = await temporaryFolder()
+    await expect(appendHdf5(fixture('free-space-kept.h5'), join(folder.path, 'out'))).rejects.toThrow(
+      expect.objectContaining({ code: 'HDF5_UNSUPPORTED' }),
+    )
+    expect(await readdir(folder.path)).toEqual([])
+  })
+
+  it('of a group with a link into another file is refused, as it would be written anew', async () => {
+    await using folder = await temporaryFolder()
+    const { writer } = await appendHdf5(fixture('external-link.h5'), join(folder.path, 'out'))
+    writer.group('/x')
+    await expect(writer.close()).rejects.toThrow(expect.objectContaining({ code: 'HDF5_UNSUPPORTED' }))
+    expect(await readdir(folder.path)).toEqual([])
   })
 
   it('of what is no HDF5 file is refused and leaves nothing', async () => {

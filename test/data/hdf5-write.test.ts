@@ -116,6 +116,18 @@ describe('a dataset', () => {
     )
   })
 
+  it.each([3, 500_000])('of %d values does not keep the memory it is given', async (count) => {
+    await written(
+      async (writer) => {
+        const values = new Int32Array(count).fill(1)
+        await writer.dataset('/x', { type: 'int32', shape: [count], values })
+        values.fill(2)
+        await writer.dataset('/y', { type: 'int32', shape: [count], values })
+      },
+      (file) => expect(file.dataset('/x').value).toEqual(new Int32Array(count).fill(1)),
+    )
+  })
+
   it('replaces the one before it', async () => {
     await written(
       async (writer) => {

@@ -116,6 +116,18 @@ describe('an h5ad', () => {
     )
   })
 
+  it('counts entries and columns in 64 bits once there may be more than 32 hold', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'x.h5ad')
+    const dense = [[0, 5, 0], [], [7, 0, 9]].map((row) => [...row, 0, 0, 0].slice(0, 3))
+    const x = { ...matrixOf(dense, { columns: 3, type: 'int64' }), stored: 2 ** 31 }
+    await writeH5ad(path, { ...few(3, 3), x })
+    await reading(path, async (file) => expect(await rowsOf(file, 'X')).toEqual(dense))
+    using library = await openInLibrary(path)
+    expect(library.dataset('X/indices').value).toEqual(BigInt64Array.of(1n, 0n, 2n))
+    expect(library.dataset('X/indptr').value).toEqual(BigInt64Array.of(0n, 1n, 1n, 3n))
+  })
+
   it('names the encoding of each part as anndata does', async () => {
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'x.h5ad')

@@ -19,8 +19,6 @@ import { writeTree } from './tree-writer.ts'
 
 /** libhdf5 keeps 1 MiB of chunks of a dataset by default; larger ones are unpacked again for each small read */
 const CHUNK_BYTES = 256 * 1024
-/** half the children of a node, which a version 0 superblock cannot state */
-export const DEFAULT_CHUNK_K = 32
 
 export interface StreamOptions {
   type: StoredType

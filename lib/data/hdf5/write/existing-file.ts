@@ -61,8 +61,15 @@ function fileReader(descriptor: number): ReadBytes {
 function readGroup(read: ReadBytes, address: number): Group | undefined {
   const messages = readObjectHeader(read, address)
   if (!isGroup(messages)) return undefined
+  const links = groupLinks(read, messages)
+  for (const [name, link] of links) {
+    // such a name would come back as another one
+    if ((link.kind === 'soft' ? name + link.target : name).includes('\ufffd')) {
+      throw unsupported(`the name ${JSON.stringify(name)} is not in UTF-8`, { address })
+    }
+  }
   return {
-    links: new Map(groupLinks(read, messages)),
+    links: new Map(links),
     attributes: attributeMessages(read, messages),
     isChanged: false,
     address,

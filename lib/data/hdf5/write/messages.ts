@@ -4,9 +4,8 @@
  */
 import { BadInput } from '../../../job/errors.ts'
 import { MESSAGE, type Message } from '../format/object-header.ts'
-import type { StoredChunk } from '../format/stored-chunk.ts'
 
-export const NO_ADDRESS = 0xffff_ffff_ffff_ffffn
+const NO_ADDRESS = 0xffff_ffff_ffff_ffffn
 const MOST_MESSAGE_BYTES = 0xfff8
 const MOST_MESSAGES = 0xffff
 
@@ -166,5 +165,3 @@ export const asMessage = (type: keyof typeof MESSAGE, body: Uint8Array, flags = 
   flags,
   body,
 })
-
-export type WrittenChunk = Pick<StoredChunk, 'address' | 'storedBytes'>

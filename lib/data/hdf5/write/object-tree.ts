@@ -59,6 +59,84 @@ export function namesOf(path: string): string[] {
   return names.slice(1)
 }
 
+/** Finds, makes and changes groups by path. */
+export class ObjectTree {
+  readonly #root: Group
+  readonly #load: (address: number) => Group | undefined
+
+  /** `load` gives the group that a link of an existing file leads to */
+  constructor(root: Group, load: (address: number) => Group | undefined) {
+    this.#root = root
+    this.#load = load
+  }
+
+  find(path: string): Entry | undefined {
+    let entry: Entry | undefined = { kind: 'group', group: this.#root }
+    for (const name of namesOf(path)) {
+      if (entry?.kind !== 'group') return undefined
+      entry = this.#open(entry.group, name)
+    }
+    return entry
+  }
+
+  /** The group at a path, made where there is none; it and those above it will be written. */
+  enter(path: string): Group {
+    let group = this.#root
+    group.isChanged = true
+    for (const name of namesOf(path)) {
+      const entry = this.#open(group, name)
+      if (entry !== undefined && entry.kind !== 'group') throw notGroup(path, name)
+      const child = entry?.group ?? newGroup()
+      if (entry === undefined) group.links.set(name, { kind: 'group', group: child })
+      child.isChanged = true
+      group = child
+    }
+    return group
+  }
+
+  put(path: string, entry: Entry): { parent: Group; name: string } {
+    const { parentPath, name } = split(path)
+    const parent = this.enter(parentPath)
+    parent.links.set(name, entry)
+    return { parent, name }
+  }
+
+  remove(path: string): boolean {
+    const { parentPath, name } = split(path)
+    const parent = this.find(parentPath)
+    if (parent?.kind !== 'group' || !parent.group.links.has(name)) return false
+    this.enter(parentPath).links.delete(name)
+    return true
+  }
+
+  /** An entry of a group; a link to a group of an existing file becomes that group. */
+  #open(group: Group, name: string): Entry | undefined {
+    const entry = group.links.get(name)
+    if (entry?.kind !== 'hard') return entry
+    const loaded = this.#load(entry.address)
+    if (loaded === undefined) return entry
+    const opened: Entry = { kind: 'group', group: loaded }
+    group.links.set(name, opened)
+    return opened
+  }
+}
+
+function split(path: string): { parentPath: string; name: string } {
+  const names = namesOf(path)
+  const name = names.pop()
+  if (name === undefined) throw new RangeError('the root is a group')
+  return { parentPath: `/${names.join('/')}`, name }
+}
+
+function notGroup(path: string, name: string): BadInput {
+  return new BadInput(
+    'HDF5_UNSUPPORTED',
+    path,
+    `${JSON.stringify(name)} is not a group of this file`,
+    'Write the file again with a current anndata (`adata.write_h5ad`)',
+  )
+}
+
 /** Writes changed groups from the deepest up. */
 export async function writeGroup(
   file: OutputFile,

@@ -33,12 +33,12 @@ export class OutputFile {
   /** Starts empty, or as a copy of another file, which shares its blocks where the file system can. */
   static async open(destination: string, options: { copyOf?: string } = {}): Promise<OutputFile> {
     const draft = `${destination}.${randomUUID()}.partial`
-    if (options.copyOf !== undefined) {
-      await copyFile(options.copyOf, draft, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
-    }
     try {
-      // a copy has the rights of its source, which may be read-only
-      if (options.copyOf !== undefined) await chmod(draft, (await stat(draft)).mode | 0o600)
+      if (options.copyOf !== undefined) {
+        await copyFile(options.copyOf, draft, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+        // a copy has the rights of its source, which may be read-only
+        await chmod(draft, (await stat(draft)).mode | 0o600)
+      }
       const handle = await open(draft, options.copyOf === undefined ? 'wx' : 'r+')
       const { size } = await handle.stat()
       return new OutputFile({ handle, draft, destination, end: size })

@@ -19,7 +19,7 @@ import {
   fillMessage,
   objectHeader,
 } from './messages.ts'
-import { type Entry, type Group, namesOf, newGroup, writeGroup } from './object-tree.ts'
+import { type Entry, type Group, ObjectTree, writeGroup } from './object-tree.ts'
 import type { OutputFile } from './output-file.ts'
 import { REFERENCE_BYTES, StringHeap } from './string-heap.ts'
 import type { SymbolTableSizes } from './symbol-table-writer.ts'
@@ -61,40 +61,31 @@ export interface StringsOptions {
 
 export class Hdf5Writer {
   readonly #parts: FileParts
+  readonly #tree: ObjectTree
   readonly #pipeline: ChunkPipeline
   readonly #attributeHeap: StringHeap
 
   constructor(parts: FileParts) {
     this.#parts = parts
+    this.#tree = new ObjectTree(parts.root, parts.load)
     this.#pipeline = new ChunkPipeline(parts.file)
     this.#attributeHeap = new StringHeap(parts.file, { collectionBytes: 4096 })
   }
 
   /** Makes a group, and those above it, where there is none; sets attributes, of which others stay. */
   group(path: string, attributes: AttributesToWrite = {}): void {
-    const group = this.#enter(namesOf(path), path)
+    const group = this.#tree.enter(path)
     for (const message of this.#attributes(attributes)) group.attributes.set(message.name, message)
   }
 
   /** What a path holds now; a link to a dataset of an existing file is 'hard'. */
   kindAt(path: string): Entry['kind'] | undefined {
-    return this.#find(path)?.kind
-  }
-
-  /** Names in a group, in no promised order. */
-  namesIn(path: string): string[] {
-    const entry = this.#find(path)
-    return entry?.kind === 'group' ? [...entry.group.links.keys()] : []
+    return this.#tree.find(path)?.kind
   }
 
   /** Removes a link; true when there was one. The object's bytes stay in an existing file. */
   remove(path: string): boolean {
-    const names = namesOf(path)
-    const name = names.pop()
-    const parent = this.#find(`/${names.join('/')}`)
-    if (name === undefined || parent?.kind !== 'group' || !parent.group.links.has(name)) return false
-    this.#enter(names, path).links.delete(name)
-    return true
+    return this.#tree.remove(path)
   }
 
   /** Replaces what was at the path. @throws BadInput of names, texts and sizes; errors of the file */
@@ -106,13 +97,15 @@ export class Hdf5Writer {
     const claim = this.#claim(path)
     const isPlain = shape.length === 0 || values.length === 0 || gzip === undefined
     const messages = isPlain
-      ? this.#contiguous({ type, shape, bytes: bytesOf(values) })
+      ? this.#contiguous({ type, shape, bytes: ownBytes(values) })
       : await this.#chunked(
           { type, rowShape: shape.slice(1), gzip, shuffle: options.shuffle ?? false },
           (data) => data.append(values),
         )
     this.#finish(claim, { messages, attributes: options.attributes })
-    await this.#parts.file.room()
+    // large values are not copied, so they are written before the caller has them back
+    if (isPlain && values.byteLength > MOST_CONTIGUOUS) await this.#parts.file.settled()
+    else await this.#parts.file.room()
   }
 
   /** Text as variable-length UTF-8. Replaces what was at the path. */
@@ -217,13 +210,8 @@ export class Hdf5Writer {
   }
 
   #claim(path: string): { parent: Group; name: string; entry: Entry } {
-    const names = namesOf(path)
-    const name = names.pop()
-    if (name === undefined) throw new RangeError('the root is a group')
-    const parent = this.#enter(names, path)
     const entry: Entry = { kind: 'open' }
-    parent.links.set(name, entry)
-    return { parent, name, entry }
+    return { ...this.#tree.put(path, entry), entry }
   }
 
   #finish(
@@ -235,42 +223,11 @@ export class Hdf5Writer {
     const header = objectHeader([...what.messages, ...this.#attributes(what.attributes ?? {})])
     parent.links.set(name, { kind: 'hard', address: this.#parts.file.append(header) })
   }
+}
 
-  /** The group at the end of the names, made where there is none; all of them will be written. */
-  #enter(names: readonly string[], path: string): Group {
-    let group = this.#parts.root
-    group.isChanged = true
-    for (const name of names) {
-      const entry = this.#open(group, name)
-      if (entry !== undefined && entry.kind !== 'group')
-        throw new RangeError(`${path}: ${name} is not a group`)
-      const child = entry?.group ?? newGroup()
-      group.links.set(name, { kind: 'group', group: child })
-      child.isChanged = true
-      group = child
-    }
-    return group
-  }
-
-  #find(path: string): Entry | undefined {
-    let entry: Entry | undefined = { kind: 'group', group: this.#parts.root }
-    for (const name of namesOf(path)) {
-      if (entry?.kind !== 'group') return undefined
-      entry = this.#open(entry.group, name)
-    }
-    return entry
-  }
-
-  /** An entry of a group; a link to a group of an existing file becomes that group. */
-  #open(group: Group, name: string): Entry | undefined {
-    const entry = group.links.get(name)
-    if (entry?.kind !== 'hard') return entry
-    const loaded = this.#parts.load(entry.address)
-    if (loaded === undefined) return entry
-    const opened: Entry = { kind: 'group', group: loaded }
-    group.links.set(name, opened)
-    return opened
-  }
+function ownBytes(values: NumberArray): Uint8Array {
+  const bytes = bytesOf(values)
+  return bytes.length > MOST_CONTIGUOUS ? bytes : bytes.slice()
 }
 
 /** Collections of 64 KiB, or what few texts need. */
