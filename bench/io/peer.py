@@ -7,6 +7,7 @@
   peer.py rewrite SOURCE TARGET GZIP      X by slabs into a new file
 """
 import json
+import os
 import resource
 import sys
 import time
@@ -115,9 +116,10 @@ def rewrite(source, target, gzip):
             append(new_data, data[start : start + SLAB])
             append(new_indices, indices[start : start + SLAB])
         group.create_dataset("indptr", data=file["X/indptr"][:])
-        output.flush()
-        seconds = time.perf_counter() - started
-    return {"seconds": seconds, "stored": count}
+    # on the disk and not only on its way there, as ours is when it appears under its name
+    with open(target, "rb+") as output:
+        os.fsync(output.fileno())
+    return {"seconds": time.perf_counter() - started, "stored": count}
 
 
 def main():
