@@ -5,7 +5,7 @@
 import type { Element } from './anndata/element.ts'
 import type { AnnDataFile } from './anndata/file.ts'
 import type { CellFile } from './cells.ts'
-import type { ElementToWrite } from './h5ad-element.ts'
+import { type ElementToWrite, isWritableRecords } from './h5ad-element.ts'
 import type { MatrixToWrite } from './h5ad-matrix.ts'
 import type { AnnDataToWrite } from './write-h5ad.ts'
 
@@ -53,6 +53,10 @@ async function addOthers(parts: AnnDataToWrite, file: AnnDataFile, leftOut: stri
   const uns = new Map<string, Element>()
   const used = await usedCategories(parts, file)
   for (const name of file.namesIn('uns')) if (!used.has(name)) uns.set(name, await file.unstructured(name))
+  const neighbours = uns.get('neighbors')
+  // graphs that lay in uns before there was obsp stand there now
+  if (neighbours?.kind === 'dict')
+    for (const name of parts.obsp?.keys() ?? []) neighbours.entries.delete(name)
   parts.uns = writable(uns, { path: 'uns', leftOut })
 }
 
@@ -77,7 +81,7 @@ function writable(
     if (element.kind === 'dict')
       kept.set(name, { kind: 'dict', entries: plain(writable(element.entries, { path: place, leftOut })) })
     else if (element.kind === 'unread') leftOut.push(`${place}: ${element.reason}`)
-    else if (element.kind === 'records' || element.kind === 'null')
+    else if (element.kind === 'null' || (element.kind === 'records' && !isWritableRecords(element)))
       leftOut.push(`${place}: ${element.kind} cannot be written`)
     else kept.set(name, element)
   }

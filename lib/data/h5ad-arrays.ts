@@ -11,7 +11,7 @@ import type { NumberArray, NumberType } from './tree.ts'
 const SMALLEST_COMPRESSED = 4096
 
 export interface H5adOptions {
-  /** deflate level 1 to 9; not compressed without */
+  /** deflate level 1 to 9; not compressed without, or with 0 */
   gzip?: number | undefined
 }
 

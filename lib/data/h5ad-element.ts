@@ -4,7 +4,7 @@
  */
 import { BadInput } from '../job/errors.ts'
 import type { Element } from './anndata/element.ts'
-import { encoding, type H5adOptions, writeArray, writeTexts } from './h5ad-arrays.ts'
+import { convert, encoding, type H5adOptions, storedType, writeArray, writeTexts } from './h5ad-arrays.ts'
 import { type MatrixToWrite, writeMatrix } from './h5ad-matrix.ts'
 import { writeColumn, writeTable } from './h5ad-table.ts'
 import { checkName } from './hdf5/write/object-tree.ts'
@@ -43,6 +43,7 @@ export async function writeElement(
   writer.remove(path)
   if (element.kind === 'array') return writeArray(writer, path, { ...element, gzip })
   if (element.kind === 'text') return writeTexts(writer, path, { ...element, gzip })
+  if (element.kind === 'records') return writeRecords(writer, path, element)
   if (element.kind === 'table') return writeTable(writer, path, { table: element.table, gzip })
   if (element.kind !== 'dict') throw unwritable(path, element.kind)
   if (depth > MOST_DEPTH) throw unwritable(path, 'a dictionary nested too deeply')
@@ -51,6 +52,29 @@ export async function writeElement(
     checkName(name, path)
     await writeElement(writer, `${path}/${name}`, { element: inner, gzip, depth: depth + 1 })
   }
+}
+
+type Records = Extract<Element, { kind: 'records' }>
+
+/** A record array (rec-array 0.2.0), as scanpy keeps its ranked genes. Its fields hold one value a row. */
+async function writeRecords(writer: Hdf5Writer, path: string, { fields, shape }: Records): Promise<void> {
+  const written = [...fields].map(([name, field]) => {
+    const isList = (field.kind === 'array' || field.kind === 'text') && field.shape.length === 1
+    if (!isList || shape.length !== 1)
+      throw unwritable(`${path}.${name}`, 'a field of records that is no plain list')
+    if (field.kind === 'text') return { name, type: 'string' as const, values: field.values }
+    const type = storedType(field.type)
+    return { name, type, values: convert(field.values, type) }
+  })
+  if (written.length === 0) throw unwritable(path, 'a record without fields')
+  await writer.records(path, written, encoding('rec-array', '0.2.0'))
+}
+
+/** True for records that `writeElement` takes. */
+export function isWritableRecords({ fields, shape }: Records): boolean {
+  const isList = (field: Element): boolean =>
+    (field.kind === 'array' || field.kind === 'text') && field.shape.length === 1
+  return shape.length === 1 && fields.size > 0 && [...fields.values()].every(isList)
 }
 
 function unwritable(path: string, what: string): BadInput {

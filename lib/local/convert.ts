@@ -1,12 +1,19 @@
 /** `celldrop convert FILE OUT.h5ad`: any file of cells as a current h5ad, streamed; an existing OUT is never overwritten. */
 import { stat } from 'node:fs/promises'
 import { copyCells } from '../data/copy-cells.ts'
+import type { MatrixToWrite } from '../data/h5ad-matrix.ts'
 import { openCells } from '../data/open-cells.ts'
-import { writeH5ad } from '../data/write-h5ad.ts'
+import { type AnnDataToWrite, writeH5ad } from '../data/write-h5ad.ts'
 import { AlreadyExists, BadInput } from '../job/errors.ts'
 import type { Invocation } from './main.ts'
 
-export async function convertCommand({ positionals, options, print, progress }: Invocation): Promise<void> {
+export async function convertCommand({
+  positionals,
+  options,
+  print,
+  progress,
+  signal,
+}: Invocation): Promise<void> {
   const [source, target, ...others] = positionals
   if (source === undefined || target === undefined || others.length > 0) {
     throw new BadInput(
@@ -29,10 +36,29 @@ export async function convertCommand({ positionals, options, print, progress }: 
     const { parts, leftOut } = await copyCells(file)
     for (const { problem } of file.notices) progress(`note: ${problem}`)
     for (const line of leftOut) progress(`left out: ${line}`)
-    await writeH5ad(target, parts, { gzip: options.gzip })
+    await writeH5ad(target, interruptible(parts, listenForStop()), { gzip: options.gzip })
     const summary = { output: target, nObs: file.rows, nVars: file.columns, matrices: file.matrices, leftOut }
     print(options.json ? JSON.stringify(summary) : `${target}: ${file.rows} cells x ${file.columns} genes`)
   } finally {
     await file.close()
+  }
+}
+
+/** Ctrl-C ends the writing between two slabs; the writer then leaves nothing behind. */
+function interruptible(parts: AnnDataToWrite, signal: AbortSignal): AnnDataToWrite {
+  const watched = (matrix: MatrixToWrite): MatrixToWrite => ({
+    ...matrix,
+    async *slabs(options) {
+      for await (const slab of matrix.slabs(options)) {
+        signal.throwIfAborted()
+        yield slab
+      }
+    },
+  })
+  return {
+    ...parts,
+    ...(parts.x !== undefined && { x: watched(parts.x) }),
+    ...(parts.raw !== undefined && { raw: { ...parts.raw, x: watched(parts.raw.x) } }),
+    layers: new Map([...(parts.layers ?? [])].map(([name, matrix]) => [name, watched(matrix)])),
   }
 }

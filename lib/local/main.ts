@@ -2,7 +2,7 @@
 /** The command line: reads arguments, runs one command, turns errors into texts and exit codes. */
 import { parseArgs } from 'node:util'
 import type { OpenOptions } from '../data/open-cells.ts'
-import { BadInput, isCoded } from '../job/errors.ts'
+import { BadInput, Interrupted, isCoded } from '../job/errors.ts'
 import { convertCommand } from './convert.ts'
 import { exitCode } from './exit-code.ts'
 import { inspectCommand } from './inspect.ts'
@@ -12,6 +12,8 @@ export interface Invocation {
   options: { json: boolean; gzip: number; open: OpenOptions }
   print(text: string): void
   progress(text: string): void
+  /** From here on Ctrl-C and SIGTERM abort the signal, with an Interrupted for reason, and no longer the process. */
+  listenForStop(): AbortSignal
 }
 
 const commands: Record<string, (invocation: Invocation) => Promise<void>> = {
@@ -69,7 +71,21 @@ async function run(argv: string[]): Promise<void> {
     },
     print: (text) => process.stdout.write(`${text}\n`),
     progress: (text) => process.stderr.write(`${text}\n`),
+    listenForStop,
   })
+}
+
+/** A second Ctrl-C ends the process at once, as the first does in other programs. */
+function listenForStop(): AbortSignal {
+  const controller = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => {
+      controller.abort(
+        new Interrupted('INTERRUPTED', 'celldrop', 'stopped on request', 'Give the same command again'),
+      )
+    })
+  }
+  return controller.signal
 }
 
 function parse(argv: string[]) {
@@ -118,5 +134,6 @@ try {
   await run(argv)
 } catch (error) {
   report(error, argv.includes('--json'))
-  process.exitCode = isCoded(error) && error.name === 'BadInput' ? exitCode.badInput : exitCode.failed
+  if (error instanceof BadInput) process.exitCode = exitCode.badInput
+  else process.exitCode = error instanceof Interrupted ? exitCode.interrupted : exitCode.failed
 }

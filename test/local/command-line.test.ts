@@ -1,9 +1,13 @@
 /** Contract: what scripts may rely on. Each command runs as a process of its own, as a user would run it. */
-import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { watch } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { AnnDataFile } from '../../lib/data/anndata/file.ts'
 import { openCells } from '../../lib/data/open-cells.ts'
+import { type AnnDataToWrite, writeH5ad } from '../../lib/data/write-h5ad.ts'
+import { random } from '../../lib/job/random.ts'
 import { readWhole } from '../support/read-whole.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts'
 
@@ -64,6 +68,34 @@ describe('celldrop inspect', () => {
   })
 })
 
+/** Enough random entries that writing them takes a good second. */
+function manyCells(): AnnDataToWrite {
+  const [cells, genes, perCell] = [20_000, 2_000, 400]
+  const generator = random(5)
+  const table = (rows: number) => ({
+    rows,
+    indexName: '_index',
+    index: Array.from({ length: rows }, (_, i) => `n${i}`),
+    columns: new Map(),
+  })
+  const slabs = async function* () {
+    for (let start = 0; start < cells; start += 1000) {
+      const indices = Int32Array.from(
+        { length: 1000 * perCell },
+        (_, i) => (i % perCell) * 5 + generator.integer(5),
+      )
+      const values = Float32Array.from(indices, generator.uniform)
+      const indptr = Int32Array.from({ length: 1001 }, (_, row) => row * perCell)
+      yield { start, rows: 1000, columns: genes, indptr, indices, values }
+    }
+  }
+  return {
+    x: { rows: cells, columns: genes, type: 'float32', stored: cells * perCell, slabs },
+    obs: table(cells),
+    var: table(genes),
+  }
+}
+
 describe('celldrop convert', () => {
   let folder: TemporaryFolder
   beforeAll(async () => {
@@ -88,6 +120,38 @@ describe('celldrop convert', () => {
       await current.close()
     },
   )
+
+  it('keeps record arrays, as scanpy ranks genes in', async () => {
+    const file = (await openCells(join(folder.path, 'compound.h5ad'))) as AnnDataFile
+    const ranks = await file.unstructured('ranks')
+    await file.close()
+    if (ranks.kind !== 'records') throw new Error(`ranks are ${ranks.kind}`)
+    expect(ranks.fields.get('gene')).toMatchObject({ kind: 'text', values: ['gene0', 'gene1', 'gene2'] })
+    expect(ranks.fields.get('score')).toMatchObject({
+      type: 'float32',
+      values: Float32Array.of(0.5, 0.25, -1),
+    })
+    expect(ranks.fields.get('rank')).toMatchObject({ type: 'int64', values: BigInt64Array.of(1n, 2n, 3n) })
+  })
+
+  it('ends with 130 and leaves nothing behind when it is interrupted', async () => {
+    await using place = await temporaryFolder()
+    const source = join(place.path, 'large.h5ad')
+    await writeH5ad(source, manyCells())
+    const child = spawn(process.execPath, [
+      join(root, 'lib/local/main.ts'),
+      'convert',
+      source,
+      join(place.path, 'out.h5ad'),
+    ])
+    const drafts = watch(place.path)
+    const ended = new Promise<number | null>((done) => child.on('close', (status) => done(status)))
+    // the draft has appeared: it is writing
+    for await (const { filename } of drafts) if (filename?.startsWith('out.h5ad')) break
+    child.kill('SIGINT')
+    expect(await ended).toBe(130)
+    expect(readdirSync(place.path)).toEqual(['large.h5ad'])
+  })
 
   it('overwrites nothing', () => {
     const target = join(folder.path, 'mine.h5ad')

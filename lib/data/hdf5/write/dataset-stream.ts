@@ -63,10 +63,9 @@ export class ChunkedData {
     this.#chunkRows = options.chunkRows ?? Math.max(1, Math.floor(CHUNK_BYTES / Math.max(1, this.#rowBytes)))
     if (this.#chunkRows * this.#rowBytes >= 2 ** 32)
       throw new RangeError('a chunk must be smaller than 4 GiB')
-    this.#encoding = {
-      gzip: options.gzip,
-      shuffleBytes: options.shuffle && options.gzip !== undefined ? width : 0,
-    }
+    // level 0 would still send every byte through the compressor
+    const gzip = options.gzip === 0 ? undefined : options.gzip
+    this.#encoding = { gzip, shuffleBytes: options.shuffle && gzip !== undefined ? width : 0 }
   }
 
   async append(values: NumberArray): Promise<void> {
@@ -95,7 +94,8 @@ export class ChunkedData {
 
   /** The messages of the finished dataset. */
   async finish(): Promise<Message[]> {
-    const { type, rowShape = [], gzip } = this.#options
+    const { type, rowShape = [] } = this.#options
+    const { gzip, shuffleBytes } = this.#encoding
     const rows = this.#rowBytes === 0 ? 0 : this.#bytes / this.#rowBytes
     if (!Number.isInteger(rows)) throw new RangeError('the last row is not whole')
     // a dataset of one chunk needs none larger than itself
@@ -115,9 +115,7 @@ export class ChunkedData {
       ),
     ]
     if (gzip !== undefined) {
-      messages.push(
-        asMessage('filters', filterMessage({ gzip, shuffleBytes: this.#encoding.shuffleBytes }), 1),
-      )
+      messages.push(asMessage('filters', filterMessage({ gzip, shuffleBytes }), 1))
     }
     return messages
   }

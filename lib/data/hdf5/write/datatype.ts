@@ -72,3 +72,22 @@ function booleanType(): Uint8Array {
   const base = integerType({ bytes: 1, isSigned: true })
   return Uint8Array.from([0x18, 2, 0, 0, 1, 0, 0, 0, ...base, ...names, 0, 1])
 }
+
+/** A record of named fields that follow one another without gaps (compound, version 1). */
+export function recordType(fields: readonly { name: string; type: StoredType }[]): Uint8Array {
+  const size = fields.reduce((sum, { type }) => sum + elementBytes(type), 0)
+  const pieces: Uint8Array[] = []
+  let offset = 0
+  for (const { name, type } of fields) {
+    const text = Buffer.from(`${name}\0`)
+    const member = Buffer.alloc(Math.ceil(text.length / 8) * 8 + 32)
+    text.copy(member)
+    // offset, then dimensions, which a plain member has none of
+    member.writeUInt32LE(offset, member.length - 32)
+    pieces.push(member, datatypeMessage(type))
+    offset += elementBytes(type)
+  }
+  const head = Buffer.from([0x16, fields.length & 255, fields.length >> 8, 0, 0, 0, 0, 0])
+  head.writeUInt32LE(size, 4)
+  return Buffer.concat([head, ...pieces])
+}

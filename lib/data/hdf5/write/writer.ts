@@ -10,7 +10,7 @@ import type { Message } from '../format/object-header.ts'
 import { type AttributesToWrite, encodeAttribute } from './attributes.ts'
 import { ChunkPipeline } from './chunk-pipeline.ts'
 import { ChunkedData, type DatasetStream, type StreamOptions } from './dataset-stream.ts'
-import { bytesOf, datatypeMessage, isOfType, type StoredType } from './datatype.ts'
+import { bytesOf, datatypeMessage, elementBytes, isOfType, recordType, type StoredType } from './datatype.ts'
 import {
   asMessage,
   contiguousMessage,
@@ -57,6 +57,13 @@ export interface StringsOptions {
   shape?: readonly number[]
   gzip?: number | undefined
   attributes?: AttributesToWrite
+}
+
+/** One field of a list of records. */
+export interface Field {
+  name: string
+  type: StoredType
+  values: NumberArray | readonly string[]
 }
 
 export class Hdf5Writer {
@@ -132,6 +139,28 @@ export class Hdf5Writer {
     await this.#parts.file.room()
   }
 
+  /** A list of records: one value of each field a row. Replaces what was at the path. */
+  async records(path: string, fields: readonly Field[], attributes?: AttributesToWrite): Promise<void> {
+    const rows = fields[0]?.values.length ?? 0
+    if (fields.some(({ values }) => values.length !== rows))
+      throw new RangeError(`${path}: fields differ in length`)
+    const claim = this.#claim(path)
+    const columns: { bytes: Uint8Array; width: number }[] = []
+    for (const { type, values } of fields) {
+      const pieces: Uint8Array[] = []
+      if (Array.isArray(values)) await this.#storeTexts(values, async (piece) => void pieces.push(piece))
+      else pieces.push(bytesOf(values as NumberArray))
+      columns.push({ bytes: Buffer.concat(pieces), width: elementBytes(type) })
+    }
+    const messages = this.#contiguous({
+      type: recordType(fields),
+      shape: [rows],
+      bytes: interleaved(columns, rows),
+    })
+    this.#finish(claim, { messages, attributes })
+    await this.#parts.file.room()
+  }
+
   /** Opens a dataset whose number of rows is not known. It has its name from now on and is there once closed. */
   stream(path: string, options: StreamOptions & { attributes?: AttributesToWrite }): DatasetStream {
     if (options.type === 'string') throw new TypeError('text cannot be streamed')
@@ -176,13 +205,21 @@ export class Hdf5Writer {
     }))
   }
 
-  #contiguous(what: { type: StoredType; shape: readonly number[]; bytes: Uint8Array }): Message[] {
+  #contiguous(what: {
+    type: StoredType | Uint8Array
+    shape: readonly number[]
+    bytes: Uint8Array
+  }): Message[] {
     const { type, shape, bytes } = what
     const address = bytes.length === 0 ? undefined : this.#parts.file.append(bytes)
     return [
       asMessage('dataspace', dataspaceMessage(shape, shape.length === 0 ? undefined : shape)),
-      asMessage('datatype', datatypeMessage(type), 1),
-      asMessage('fillValue', fillMessage({ isChunked: false, isText: type === 'string' }), 1),
+      asMessage('datatype', typeof type === 'string' ? datatypeMessage(type) : type, 1),
+      asMessage(
+        'fillValue',
+        fillMessage({ isChunked: false, isText: typeof type !== 'string' || type === 'string' }),
+        1,
+      ),
       asMessage('layout', contiguousMessage({ address, bytes: bytes.length })),
     ]
   }
@@ -223,6 +260,19 @@ export class Hdf5Writer {
     const header = objectHeader([...what.messages, ...this.#attributes(what.attributes ?? {})])
     parent.links.set(name, { kind: 'hard', address: this.#parts.file.append(header) })
   }
+}
+
+/** Row by row: the first element of each column, then the second, ... */
+function interleaved(columns: readonly { bytes: Uint8Array; width: number }[], rows: number): Uint8Array {
+  const rowBytes = columns.reduce((sum, { width }) => sum + width, 0)
+  const result = new Uint8Array(rows * rowBytes)
+  let start = 0
+  for (const { bytes, width } of columns) {
+    for (let row = 0; row < rows; row++)
+      result.set(bytes.subarray(row * width, (row + 1) * width), row * rowBytes + start)
+    start += width
+  }
+  return result
 }
 
 function ownBytes(values: NumberArray): Uint8Array {
