@@ -12,7 +12,7 @@ export async function convertCommand({
   options,
   print,
   progress,
-  signal,
+  listenForStop,
 }: Invocation): Promise<void> {
   const [source, target, ...others] = positionals
   if (source === undefined || target === undefined || others.length > 0) {

@@ -144,10 +144,12 @@ describe('celldrop convert', () => {
       source,
       join(place.path, 'out.h5ad'),
     ])
-    const drafts = watch(place.path)
+    const gone = new AbortController()
     const ended = new Promise<number | null>((done) => child.on('close', (status) => done(status)))
+    child.on('close', () => gone.abort())
     // the draft has appeared: it is writing
-    for await (const { filename } of drafts) if (filename?.startsWith('out.h5ad')) break
+    for await (const { filename } of watch(place.path, { signal: gone.signal }))
+      if (filename?.startsWith('out.h5ad')) break
     child.kill('SIGINT')
     expect(await ended).toBe(130)
     expect(readdirSync(place.path)).toEqual(['large.h5ad'])
