@@ -8,7 +8,7 @@ import { openStore } from '../job/open-store.ts'
 import type { ObjectStore } from '../job/store.ts'
 import { muData, openAnnData } from './anndata/file.ts'
 import type { CellFile } from './cells.ts'
-import { openFileSource, openStoreSource } from './file-source.ts'
+import { meteredSource, openFileSource, openStoreSource } from './file-source.ts'
 import { localFolder, storeFolder } from './folder.ts'
 import { type Hdf5Options, openHdf5Tree } from './hdf5/hdf5-tree.ts'
 import type { ByteSource } from './source.ts'
@@ -19,6 +19,8 @@ import { openZarrTree } from './zarr-tree.ts'
 
 export interface OpenOptions extends TenxOptions {
   hdf5?: Hdf5Options
+  /** what looking at one file may cost, where a small service does it; READ_BUDGET beyond. Then local files are read by ranges too */
+  budget?: { requests: number; bytes: number }
   /** which sample of a folder of MTX files with several: what stands before matrix.mtx */
   sample?: string
 }
@@ -77,7 +79,8 @@ function isZarrFolder(names: readonly string[]): boolean {
   return names.some((name) => ['.zgroup', '.zattrs', '.zmetadata', 'zarr.json'].includes(name))
 }
 
-async function openSource(source: ByteSource, options: OpenOptions): Promise<CellFile> {
+async function openSource(opened: ByteSource, options: OpenOptions): Promise<CellFile> {
+  const source = options.budget === undefined ? opened : meteredSource(opened, options.budget)
   const head = await source.read(0, Math.min(source.size, 64)).catch(async (error: unknown) => {
     await source.close()
     throw error

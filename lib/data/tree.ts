@@ -32,7 +32,7 @@ export type ElementType =
   | { kind: 'number'; type: NumberType }
   /** HDF5 enumeration FALSE/TRUE as h5py writes numpy.bool_, or zarr bool */
   | { kind: 'boolean' }
-  | { kind: 'string' }
+  | { kind: 'string' /** every text has the same room, as numpy's 'S' */; isFixed?: true }
   /** other enumerations: codes with their names */
   | { kind: 'enum'; type: NumberType; names: Record<string, number> }
   | { kind: 'compound'; members: { name: string; element: ElementType; shape: number[] }[] }

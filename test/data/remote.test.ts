@@ -75,6 +75,15 @@ describe('a file in a store', () => {
     },
   )
 
+  it('is read within a budget of requests and bytes, and refused beyond it', async () => {
+    const facts = await gatherFacts(
+      await openStored(s3, 'in/latest.h5ad', { budget: { requests: 3, bytes: 1e6 } }),
+    )
+    expect(facts.nObs).toBe(40)
+    const tight = openStored(s3, 'in/latest.h5ad', { budget: { requests: 1, bytes: 1e6 } })
+    await expect(tight.then(gatherFacts)).rejects.toMatchObject({ name: 'BadInput', code: 'READ_BUDGET' })
+  })
+
   it('is refused with its key when it is not there', async () => {
     await expect(openStored(s3, 'in/none.h5ad')).rejects.toMatchObject({ code: 'FILE_MISSING' })
   })

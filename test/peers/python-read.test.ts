@@ -1,7 +1,7 @@
 /** Oracle: every element of every file, as anndata reads it. Real files, and files in old and rare layouts that Python wrote. */
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Element } from '../../lib/data/anndata/element.ts'
 import type { AnnDataFile } from '../../lib/data/anndata/file.ts'
@@ -9,7 +9,7 @@ import type { Categories, Column, Matrix, Table } from '../../lib/data/cells.ts'
 import { openCells } from '../../lib/data/open-cells.ts'
 import type { NumberArray } from '../../lib/data/tree.ts'
 import { findPython, pythonMissing } from '../support/python.ts'
-import { hasShared, sharedPath } from '../support/shared.ts'
+import { h5adFiles } from '../support/real-h5ad.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 interface Dumped {
@@ -20,25 +20,7 @@ interface Dumped {
   [name: string]: unknown
 }
 
-const fixtures = resolve(import.meta.dirname, '../fixtures/formats')
 const python = findPython()
-
-/** Files that anndata 0.8 cannot read, or that are no AnnData. */
-const skipped = ['git_lfs_pointer.h5ad', 'muon_h5mu_named_h5ad.h5ad']
-
-function files(): string[] {
-  const paths = readdirSync(fixtures)
-    .filter((name) => name.endsWith('.h5ad'))
-    .map((name) => join(fixtures, name))
-  if (!hasShared) return paths
-  const real = readdirSync(sharedPath('data'), { recursive: true, encoding: 'utf8' })
-  return [
-    ...paths,
-    ...real
-      .filter((name) => name.endsWith('.h5ad') && !skipped.includes(basename(name)))
-      .map((name) => sharedPath('data', name)),
-  ]
-}
 
 /** Plain, comparable forms of both sides: numbers as type and bytes. */
 class Comparison {
@@ -198,7 +180,7 @@ describe('what anndata reads', () => {
     execFileSync(python, [join(import.meta.dirname, 'dump.py'), path, dump], { stdio: 'inherit' })
     await compare(path, dump)
   })
-  it.each(files())('in %s is what Celldrop reads, element by element', async (path) => {
+  it.each(h5adFiles())('in %s is what Celldrop reads, element by element', async (path) => {
     await using folder = await temporaryFolder()
     const dump = join(folder.path, 'dump')
     execFileSync(python, [join(import.meta.dirname, 'dump.py'), path, dump], {

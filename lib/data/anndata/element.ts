@@ -105,7 +105,11 @@ async function readArray(at: Walk, node: ArrayNode): Promise<Element> {
       node.path,
       `it brings this part of the file to more than ${elementLimits.values} values`,
     )
-  return elementOf(node.element, { shape: [...node.shape], values: await at.tree.read(node.path) })
+  const values = await at.tree.read(node.path)
+  // anndata before 0.7 wrote a lone text as a list of one, of fixed room; it is a lone text again when read
+  const isLone =
+    node.element.kind === 'string' && node.element.isFixed && count === 1 && encodingOf(node) === ''
+  return elementOf(node.element, { shape: isLone ? [] : [...node.shape], values })
 }
 
 function elementOf(

@@ -30,7 +30,7 @@ export function layoutOf(metadata: Metadata): Layout {
     return { element: numberElement(metadata), size }
   if (type === typeClass.string) {
     return {
-      element: { kind: 'string' },
+      element: metadata.vlen ? { kind: 'string' } : { kind: 'string', isFixed: true },
       size,
       text: { variable: metadata.vlen, padded: metadata.strpad === 2 },
     }
