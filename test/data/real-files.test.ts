@@ -197,4 +197,59 @@ describe.runIf(hasShared)('the real files of the manifest', () => {
     expect((await sumOf(opened, 'X')).rows).toBe(cells)
     await opened.close()
   })
+
+  it.each(['v0.7.0', 'v0.7.8', 'v0.11.4'])(
+    'the archive of anndata %s says the same as zarr and as h5ad',
+    async (version) => {
+      const zarr = (await openCells(
+        sharedPath(`data/zarr/anndata_archive_${version}.zarr.zip`),
+      )) as AnnDataFile
+      const h5ad = (await openCells(
+        sharedPath(`data/h5ad_formats/anndata_archive_${version}.h5ad`),
+      )) as AnnDataFile
+      expect(zarr.format).toBe('zarr')
+      expect(await zarr.obs()).toEqual(await h5ad.obs())
+      expect(await zarr.var()).toEqual(await h5ad.var())
+      expect(await zarr.rawVar()).toEqual(await h5ad.rawVar())
+      expect([...zarr.matrices].sort()).toEqual([...h5ad.matrices].sort())
+      for (const name of zarr.matrices) expect(await sumOf(zarr, name)).toEqual(await sumOf(h5ad, name))
+      for (const group of ['obsm', 'varm', 'obsp'] as const) {
+        expect([...(await zarr.mapping(group)).keys()].sort()).toEqual(
+          [...(await h5ad.mapping(group)).keys()].sort(),
+        )
+      }
+      await zarr.close()
+      await h5ad.close()
+    },
+  )
+
+  it.each([['tenx/v3_mtx', 'tenx/cr3_filtered_feature_bc_matrix.h5']])(
+    '%s holds the same cells, genes and counts as %s',
+    async (folder, file) => {
+      const mtx = await openCells(sharedPath('data', folder))
+      const h5 = await openCells(sharedPath('data', file))
+      expect((await mtx.obs()).index).toEqual((await h5.obs()).index)
+      expect((await mtx.var()).index).toEqual((await h5.var()).index)
+      expect((await mtx.var()).columns.get('gene_symbols')).toEqual(
+        (await h5.var()).columns.get('gene_symbols'),
+      )
+      const rows = async (opened: CellFile): Promise<unknown[]> => {
+        const found: unknown[] = []
+        for await (const slab of (await opened.matrix('X')).slabs()) {
+          for (let row = 0; row < slab.rows; row++) {
+            const [from, to] = [slab.indptr[row]!, slab.indptr[row + 1]!]
+            const entries = Array.from(slab.indices.subarray(from, to), (index, i) => [
+              index,
+              slab.values[from + i]!,
+            ])
+            found.push(entries.sort((a, b) => a[0]! - b[0]!))
+          }
+        }
+        return found
+      }
+      expect(await rows(mtx)).toEqual(await rows(h5))
+      await mtx.close()
+      await h5.close()
+    },
+  )
 })
