@@ -110,6 +110,12 @@ function run(): string {
       ours: () => ours('rewrite', plain, target('ours.h5ad'), '0'),
       peer: () => peer('rewrite', plain, target('peer.h5ad'), '0'),
     }),
+    compare('write CSR, gzip 4, h5py shuffling the column numbers too', {
+      bytes,
+      target: '',
+      ours: () => ours('rewrite', plain, target('ours.h5ad'), '4'),
+      peer: () => peer('rewrite', plain, target('peer.h5ad'), '4', 'shuffle'),
+    }),
     compare('write CSR, gzip 4', {
       bytes,
       target: '2 x',

@@ -4,7 +4,7 @@
   peer.py generate PATH CELLS GENES PER_CELL GZIP
   peer.py read PATH                       X by slabs, data and indices
   peer.py anndata PATH                    the whole file with anndata
-  peer.py rewrite SOURCE TARGET GZIP      X by slabs into a new file
+  peer.py rewrite SOURCE TARGET GZIP [shuffle]   X by slabs into a new file, column numbers shuffled or not
 """
 import json
 import os
@@ -19,9 +19,9 @@ from h5py._hl.filters import guess_chunk
 SLAB = 2 * 1024 * 1024  # stored entries: 16 MiB of float32 values and int32 columns
 
 
-def chunked(group, name, dtype, gzip, expected=100_000_000):
+def chunked(group, name, dtype, gzip, expected=100_000_000, shuffle=False):
     """As anndata does it: h5py guesses the chunks from the length, here before the length is known."""
-    options = dict(compression="gzip", compression_opts=gzip) if gzip else {}
+    options = dict(compression="gzip", compression_opts=gzip, shuffle=shuffle) if gzip else {}
     chunks = guess_chunk((max(1, expected),), (None,), np.dtype(dtype).itemsize)
     return group.create_dataset(name, (0,), dtype, maxshape=(None,), chunks=chunks, **options)
 
@@ -105,11 +105,11 @@ def read_anndata(path):
     return {"seconds": time.perf_counter() - started, "shape": list(cells.shape)}
 
 
-def rewrite(source, target, gzip):
+def rewrite(source, target, gzip, shuffle=False):
     with h5py.File(source) as file, h5py.File(target, "w") as output:
         data, indices = file["X/data"], file["X/indices"]
         group = output.create_group("X")
-        new_data, new_indices = chunked(group, "data", data.dtype, gzip), chunked(group, "indices", indices.dtype, gzip)
+        new_data, new_indices = chunked(group, "data", data.dtype, gzip), chunked(group, "indices", indices.dtype, gzip, shuffle=shuffle)
         count = data.shape[0]
         started = time.perf_counter()
         for start in range(0, count, SLAB):
@@ -136,7 +136,7 @@ def main():
     elif command == "anndata":
         answer = read_anndata(arguments[0])
     else:
-        answer = rewrite(arguments[0], arguments[1], int(arguments[2]))
+        answer = rewrite(arguments[0], arguments[1], int(arguments[2]), "shuffle" in arguments)
     answer["peak_mib"] = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) / 1024
     print(json.dumps(answer))
 
