@@ -9,6 +9,7 @@ import { openHdf5Tree } from '../../lib/data/hdf5/hdf5-tree.ts'
 import { openWasmFile } from '../../lib/data/hdf5/wasm.ts'
 import { openCells } from '../../lib/data/open-cells.ts'
 import { readWhole } from '../support/read-whole.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const folder = resolve(import.meta.dirname, '../fixtures/hostile')
 const fixture = (name: string): string => join(folder, `${name}.h5ad`)
@@ -83,6 +84,20 @@ describe('a hostile file', () => {
     const source = await openFileSource(fixture('soft-loop'))
     const opening = openHdf5Tree(source, { audit: true, limits: { objects: 3 } })
     await expect(opening).rejects.toMatchObject({ code: 'HDF5_TOO_MANY_OBJECTS' })
+  })
+})
+
+describe('a heap of text that would send the library round for ever', () => {
+  it.each([0, 16, 3744])('is refused when its free space is said to have %i bytes', async (bytes) => {
+    await using place = await temporaryFolder()
+    const file = readFileSync(join(folder, '../formats/compound.h5ad'))
+    const heap = file.indexOf('GCOL')
+    let at = heap + 16
+    while (file.readUInt16LE(at) !== 0) at += 16 + Math.ceil(Number(file.readBigUInt64LE(at + 8)) / 8) * 8
+    expect(file.readBigUInt64LE(at + 8)).toBe(BigInt(heap + 4096 - at))
+    file.writeBigUInt64LE(BigInt(bytes), at + 8)
+    writeFileSync(join(place.path, 'bad.h5ad'), file)
+    expect(await outcome(join(place.path, 'bad.h5ad'))).toBe('BadInput HDF5_DAMAGED')
   })
 })
 

@@ -1,7 +1,7 @@
 /**
  * "Global heap" collections, where variable-length text lies, for lists and for attributes.
- * Trap: a collection whose free space declares no bytes sends the HDF5 library round for ever, so those that attributes
- * refer to are walked here before the library may read them.
+ * Trap: a collection whose free space is not what is left of it sends the HDF5 library round for ever, so those that
+ * attributes refer to are walked here before the library may read them.
  */
 import { Cursor, damaged, type ReadBytes } from './format/bytes.ts'
 import { MESSAGE, type Message } from './format/object-header.ts'
@@ -58,10 +58,9 @@ function readCollection(read: ReadBytes, address: number): Map<number, Uint8Arra
     const number = cursor.u16()
     cursor.skip(6)
     const length = cursor.u64()
-    // object 0 is the free space behind the last, its own head counted in
+    // object 0 is the free space behind the last, up to the end, its own head counted in
     if (number === 0) {
-      if (length < headBytes || length > left)
-        throw damaged('a heap whose free space is impossible', { address })
+      if (length !== left) throw damaged('a heap whose free space is not what is left of it', { address })
       break
     }
     objects.set(number, cursor.take(length))
