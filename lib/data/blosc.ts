@@ -1,6 +1,6 @@
 /**
  * Unpacks blosc (format 1 of the C library): blocks, each maybe in one stream per byte of its numbers, shuffled by bytes or bits.
- * Written here because the WebAssembly build within zarrita's codecs answers memory it never wrote when data are damaged.
+ * Written here because the WebAssembly build within zarrita's codecs answers damaged chunks with wrong numbers and no error.
  * Every function gives exactly the length asked for, or undefined when the input is damaged.
  */
 import { inflateSync, zstdDecompressSync } from 'node:zlib'
