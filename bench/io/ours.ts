@@ -1,5 +1,6 @@
 /** Our half of bench/io: one task in a process of its own, one JSON line. `ours.ts read|rewrite|inspect ...`, as peer.py. */
 
+import { rmSync } from 'node:fs'
 import { openAnnData } from '../../lib/data/anndata/file.ts'
 import { meteredSource, openFileSource } from '../../lib/data/file-source.ts'
 import { openHdf5Tree } from '../../lib/data/hdf5/hdf5-tree.ts'
@@ -41,6 +42,7 @@ async function rewrite(source: string, target: string, gzip: number): Promise<ob
   const x = await file.matrix('X')
   const [obs, genes] = [await file.obs(), await file.var()]
   const empty = { columns: new Map() }
+  rmSync(target, { force: true })
   const base = peakMib()
   const started = performance.now()
   await writeH5ad(target, { x, obs: { ...obs, ...empty }, var: { ...genes, ...empty } }, { gzip })

@@ -7,23 +7,16 @@
 import { BadInput } from '../job/errors.ts'
 import type { Column, Table } from './cells.ts'
 import { encoding, type H5adOptions } from './h5ad-arrays.ts'
-import type { MatrixToWrite } from './h5ad-matrix.ts'
 import { checkColumnName, columnOrder, writeColumn, writeTable } from './h5ad-table.ts'
 import { appendHdf5, type Hdf5Addition } from './hdf5/write/append.ts'
 import { checkName } from './hdf5/write/object-tree.ts'
-import { type Elements, type Unstructured, unsElements, writeAligned, writeElements } from './write-h5ad.ts'
+import { type Elements, type OtherParts, unsElements, writeAligned, writeElements } from './write-h5ad.ts'
 
-export interface Additions {
+/** An entry of uns is replaced as a whole. */
+export interface Additions extends OtherParts {
   /** columns of the cells' table, by name */
   obs?: ReadonlyMap<string, Column>
   var?: ReadonlyMap<string, Column>
-  layers?: ReadonlyMap<string, MatrixToWrite>
-  obsm?: Elements
-  varm?: Elements
-  obsp?: Elements
-  varp?: Elements
-  /** replaces whole entries of uns */
-  uns?: Unstructured
 }
 
 export interface AddOptions extends H5adOptions {

@@ -13,6 +13,9 @@ export interface Shape {
   type: NumberType
 }
 
+/** of values and columns in one slab, where nothing else is asked for */
+export const defaultSlabBytes = 16 * 2 ** 20
+
 const valueBytes: Record<NumberType, number> = {
   int8: 1,
   uint8: 1,

@@ -8,7 +8,14 @@
 import { tmpdir } from 'node:os'
 import { BadInput } from '../job/errors.ts'
 import type { RowSlab } from './cells.ts'
-import { cutIntoSlabs, entryBytes, RowFiller, type RowRange, type Shape } from './row-filler.ts'
+import {
+  cutIntoSlabs,
+  defaultSlabBytes,
+  entryBytes,
+  RowFiller,
+  type RowRange,
+  type Shape,
+} from './row-filler.ts'
 import { type EntryBatch, openSpillFile, type SpillFile } from './row-spill-file.ts'
 
 export type { EntryBatch } from './row-spill-file.ts'
@@ -29,7 +36,6 @@ export interface SpillOptions {
   temporaryFolder?: string
 }
 
-const defaultSlabBytes = 16 * 2 ** 20
 const defaultMemoryBytes = 256 * 2 ** 20
 const mostGroups = 1024
 

@@ -15,22 +15,26 @@ export type Elements = ReadonlyMap<string, ElementToWrite>
 /** As elements, or as plain data: strings, numbers, lists, objects. */
 export type Unstructured = Elements | { readonly [name: string]: PlainValue }
 
-export interface AnnDataToWrite {
-  x?: MatrixToWrite
-  obs: Table
-  var: Table
+/** What stands beside X and the tables, by name. */
+export interface OtherParts {
   layers?: ReadonlyMap<string, MatrixToWrite>
   obsm?: Elements
   varm?: Elements
   obsp?: Elements
   varp?: Elements
   uns?: Unstructured
+}
+
+export interface AnnDataToWrite extends OtherParts {
+  x?: MatrixToWrite
+  obs: Table
+  var: Table
   raw?: { x: MatrixToWrite; var: Table; varm?: Elements }
 }
 
 /**
- * Writes the file; one that was there is replaced once the new one is whole.
- * @throws BadInput ADDITION_SHAPE when parts do not fit obs and var, KEY_UNSUPPORTED, ELEMENT_UNSUPPORTED, TEXT_UNSUPPORTED
+ * Writes the file; nothing that is there is overwritten.
+ * @throws AlreadyExists OBJECT_EXISTS; BadInput ADDITION_SHAPE when parts do not fit obs and var, KEY_UNSUPPORTED, ELEMENT_UNSUPPORTED, TEXT_UNSUPPORTED
  */
 export async function writeH5ad(
   path: string,

@@ -53,8 +53,10 @@ export async function writeFileWhole(
     await onWriting(path, async () => {
       await clearTarget(root, path, part)
       if (options.onlyIfAbsent) await placeNew(part, path)
-      else await rename(part, path)
-      await syncFolder(dirname(path))
+      else {
+        await rename(part, path)
+        await syncFolder(dirname(path))
+      }
     })
     return found
   } finally {
@@ -76,7 +78,8 @@ async function fill(file: FileHandle, path: string, body: WriteBody): Promise<Bi
   }
 }
 
-async function placeNew(part: string, path: string): Promise<void> {
+/** Gives a whole file its name, unless something has that name. Its old name may stay. @throws AlreadyExists OBJECT_EXISTS */
+export async function placeNew(part: string, path: string): Promise<void> {
   try {
     await link(part, path)
   } catch (error) {
@@ -84,6 +87,7 @@ async function placeNew(part: string, path: string): Promise<void> {
     if (!hasCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EMLINK')) throw error
     await placeUnderLock(part, path)
   }
+  await syncFolder(dirname(path))
 }
 
 async function placeUnderLock(part: string, path: string): Promise<void> {

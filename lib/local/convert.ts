@@ -1,10 +1,9 @@
 /** `celldrop convert FILE OUT.h5ad`: any file of cells as a current h5ad, streamed; an existing OUT is never overwritten. */
-import { stat } from 'node:fs/promises'
 import { copyCells } from '../data/copy-cells.ts'
 import type { MatrixToWrite } from '../data/h5ad-matrix.ts'
 import { openCells } from '../data/open-cells.ts'
 import { type AnnDataToWrite, writeH5ad } from '../data/write-h5ad.ts'
-import { AlreadyExists, BadInput } from '../job/errors.ts'
+import { BadInput } from '../job/errors.ts'
 import type { Invocation } from './main.ts'
 
 export async function convertCommand({
@@ -21,14 +20,6 @@ export async function convertCommand({
       'celldrop convert',
       'a file and the path of the new one are needed',
       'celldrop convert FILE OUT.h5ad',
-    )
-  }
-  if ((await stat(target).catch(() => undefined)) !== undefined) {
-    throw new AlreadyExists(
-      'OUTPUT_EXISTS',
-      target,
-      'there is something at this path',
-      'Name another path; nothing is overwritten',
     )
   }
   const file = await openCells(source, options.open)

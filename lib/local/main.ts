@@ -2,7 +2,7 @@
 /** The command line: reads arguments, runs one command, turns errors into texts and exit codes. */
 import { parseArgs } from 'node:util'
 import type { OpenOptions } from '../data/open-cells.ts'
-import { BadInput, Interrupted, isCoded } from '../job/errors.ts'
+import { AlreadyExists, BadInput, Interrupted, isCoded } from '../job/errors.ts'
 import { convertCommand } from './convert.ts'
 import { exitCode } from './exit-code.ts'
 import { inspectCommand } from './inspect.ts'
@@ -134,6 +134,6 @@ try {
   await run(argv)
 } catch (error) {
   report(error, argv.includes('--json'))
-  if (error instanceof BadInput) process.exitCode = exitCode.badInput
+  if (error instanceof BadInput || error instanceof AlreadyExists) process.exitCode = exitCode.badInput
   else process.exitCode = error instanceof Interrupted ? exitCode.interrupted : exitCode.failed
 }

@@ -109,14 +109,16 @@ describe('adding to a copy', () => {
     await fc.assert(
       fc.asyncProperty(rounds, async (all) => {
         await using folder = await temporaryFolder()
-        const file = join(folder.path, 'x.h5')
+        let file = join(folder.path, '0.h5')
         await (await createHdf5(file)).close()
         // datasets by path with '/' behind the last name, groups with their number
         const model = new Map<string, number | undefined>()
         const isBlocked = (at: string) =>
           [...model].some(([other]) => other.startsWith('=') && at.startsWith(`${other.slice(1)}/`))
-        for (const edits of all) {
-          const { writer } = await appendHdf5(file, file)
+        for (const [round, edits] of all.entries()) {
+          const next = join(folder.path, `${round + 1}.h5`)
+          const { writer } = await appendHdf5(file, next)
+          file = next
           for (const { path: at, kind, value } of edits) {
             if (isBlocked(at)) continue
             if (kind === 'remove') {

@@ -294,15 +294,24 @@ describe('a file', () => {
     expect(a.equals(b)).toBe(true)
   })
 
-  it('that is given up leaves nothing, and what was there before', async () => {
+  it('that is given up leaves nothing', async () => {
     await using folder = await temporaryFolder()
-    const path = join(folder.path, 'x.h5')
-    await writeFile(path, 'before')
-    const writer = await createHdf5(path)
+    const writer = await createHdf5(join(folder.path, 'x.h5'))
     await writer.stream('/x', { type: 'int32', gzip: 1 }).append(new Int32Array(500_000))
     await writer.abort()
+    expect(await readdir(folder.path)).toEqual([])
+  })
+
+  it('is refused where something is, be it there before or come meanwhile, and that stays', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'x.h5')
+    const writer = await createHdf5(path)
+    await writer.strings('/x', ['ours'])
+    await writeFile(path, 'theirs')
+    await expect(writer.close()).rejects.toMatchObject({ name: 'AlreadyExists', code: 'OBJECT_EXISTS' })
+    await expect(createHdf5(path)).rejects.toMatchObject({ name: 'AlreadyExists', code: 'OBJECT_EXISTS' })
     expect(await readdir(folder.path)).toEqual(['x.h5'])
-    expect(await readFile(path, 'utf8')).toBe('before')
+    expect(await readFile(path, 'utf8')).toBe('theirs')
   })
 
   it('closed with an open stream is refused and leaves nothing', async () => {

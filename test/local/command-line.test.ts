@@ -159,9 +159,19 @@ describe('celldrop convert', () => {
     const target = join(folder.path, 'mine.h5ad')
     writeFileSync(target, 'mine')
     const { status, stderr } = celldrop('convert', fixture('formats/latest.h5ad'), target)
-    expect(status).not.toBe(0)
-    expect(stderr).toContain('OUTPUT_EXISTS')
+    expect(status).toBe(2)
+    expect(stderr).toContain('OBJECT_EXISTS')
     expect(readFileSync(target, 'utf8')).toBe('mine')
+  })
+
+  it('says which folder is missing, or may not be written to, and not that it is a fault of its own', () => {
+    const lost = celldrop('convert', fixture('formats/latest.h5ad'), join(folder.path, 'no/such/out.h5ad'))
+    expect(lost).toMatchObject({ status: 2, stderr: expect.stringContaining('FOLDER_MISSING') })
+    const full = celldrop('convert', fixture('formats/latest.h5ad'), '/proc/out.h5ad')
+    expect(full).toMatchObject({
+      status: 3,
+      stderr: expect.stringMatching(/^(WRITE_FAILED|ACCESS_DENIED): /),
+    })
   })
 
   it('leaves nothing behind when the input turns out bad half way', () => {

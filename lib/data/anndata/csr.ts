@@ -4,16 +4,9 @@
  */
 import { BadInput } from '../../job/errors.ts'
 import type { RowSlab, SlabOptions } from '../cells.ts'
-import { entryBytes } from '../row-filler.ts'
+import { defaultSlabBytes, entryBytes } from '../row-filler.ts'
 import { damaged } from './column.ts'
-import {
-  defaultSlabBytes,
-  readOffsets,
-  rowRange,
-  type SparseParts,
-  slabValues,
-  wholeIndices,
-} from './stored-numbers.ts'
+import { readOffsets, rowRange, type SparseParts, slabValues, wholeIndices } from './stored-numbers.ts'
 
 interface Span {
   start: number

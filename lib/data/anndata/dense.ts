@@ -1,9 +1,9 @@
 /** Tables of numbers stored whole (dense) as slabs of rows: zeros are left out, NaN stays. */
 import type { Matrix, RowSlab, SlabOptions, SlabValues } from '../cells.ts'
-import { entryBytes } from '../row-filler.ts'
+import { defaultSlabBytes, entryBytes } from '../row-filler.ts'
 import type { ArrayNode, NumberType, Tree } from '../tree.ts'
 import { unsupported } from './column.ts'
-import { defaultSlabBytes, numberTypeOf, rowRange, slabValues } from './stored-numbers.ts'
+import { numberTypeOf, rowRange, slabValues } from './stored-numbers.ts'
 
 export function denseMatrix(tree: Tree, node: ArrayNode): Matrix {
   const [rows, columns] = node.shape ?? []

@@ -4,8 +4,6 @@ import type { SlabOptions, SlabValues } from '../cells.ts'
 import type { ArrayNode, NumberArray, NumberType, Tree } from '../tree.ts'
 import { damaged, isNumbers } from './column.ts'
 
-export const defaultSlabBytes = 16 * 2 ** 20
-
 /** A sparse matrix whose lists have been found to fit its shape. */
 export interface SparseParts {
   tree: Tree

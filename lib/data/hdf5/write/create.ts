@@ -9,7 +9,7 @@ import { Hdf5Writer, type WrittenRoot } from './writer.ts'
 const SIZES = { groupLeafK: 4, groupInternalK: 16, chunkK: 32 }
 const SUPERBLOCK_BYTES = 96
 
-/** Nothing is at the path before the writer is closed; a file that was there is replaced then. */
+/** Nothing is at the path before the writer is closed. @throws AlreadyExists OBJECT_EXISTS, BadInput FOLDER_MISSING */
 export async function createHdf5(path: string): Promise<Hdf5Writer> {
   const file = await OutputFile.open(path)
   const at = file.reserve(SUPERBLOCK_BYTES)

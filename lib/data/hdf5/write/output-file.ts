@@ -1,13 +1,17 @@
 /**
  * The file being written: space is handed out at its end only, small neighbours are written together, in order, and
- * callers wait once too many bytes are queued. The content goes to a file beside the destination and is renamed when
- * it is whole, so a destination is never half a file.
+ * callers wait once too many bytes are queued. The content goes to a file beside the destination, which gets its name when
+ * it is whole: a destination is never half a file, and nothing that is there is overwritten.
  *
  * Trap: bytes given to `append` belong to it; changing them afterwards changes what is written.
  */
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { chmod, copyFile, type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
+import { chmod, copyFile, type FileHandle, lstat, open, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { BadInput } from '../../../job/errors.ts'
+import { exists, onWriting } from '../../../job/folder-errors.ts'
+import { placeNew } from '../../../job/folder-write.ts'
 
 const BATCH_BYTES = 1 << 20
 const MOST_QUEUED = 16 << 20
@@ -30,8 +34,17 @@ export class OutputFile {
     this.#end = options.end
   }
 
-  /** Starts empty, or as a copy of another file, which shares its blocks where the file system can. */
+  /**
+   * Starts empty, or as a copy of another file, which shares its blocks where the file system can.
+   * @throws AlreadyExists OBJECT_EXISTS; BadInput FOLDER_MISSING; StoreFailure WRITE_FAILED, ACCESS_DENIED
+   */
   static async open(destination: string, options: { copyOf?: string } = {}): Promise<OutputFile> {
+    if (await lstat(destination).catch(() => undefined)) throw exists(destination)
+    if (!(await stat(dirname(destination)).catch(() => undefined))?.isDirectory()) throw noFolder(destination)
+    return onWriting(destination, () => OutputFile.#start(destination, options))
+  }
+
+  static async #start(destination: string, options: { copyOf?: string }): Promise<OutputFile> {
     const draft = `${destination}.${randomUUID()}.partial`
     try {
       if (options.copyOf !== undefined) {
@@ -97,13 +110,16 @@ export class OutputFile {
     if (this.#failure !== undefined) throw this.#failure.error
   }
 
-  /** Puts the file in its place. */
+  /** Puts the file in its place. @throws AlreadyExists OBJECT_EXISTS when something has come there meanwhile */
   async commit(): Promise<void> {
     await this.settled()
-    await this.#handle.truncate(this.#end)
-    await this.#handle.sync()
-    await this.#handle.close()
-    await rename(this.#draft, this.#destination)
+    await onWriting(this.#destination, async () => {
+      await this.#handle.truncate(this.#end)
+      await this.#handle.sync()
+      await this.#handle.close()
+      await placeNew(this.#draft, this.#destination)
+      await rm(this.#draft, { force: true })
+    })
   }
 
   /** Leaves nothing behind. */
@@ -135,13 +151,23 @@ export class OutputFile {
     this.#queuedBytes += bytes
     this.#lastWrite = this.#lastWrite.then(async () => {
       try {
-        if (this.#failure === undefined) await writeAll(this.#handle, { pieces, address, bytes })
+        if (this.#failure === undefined)
+          await onWriting(this.#destination, () => writeAll(this.#handle, { pieces, address, bytes }))
       } catch (error) {
         this.#failure ??= { error }
       }
       this.#queuedBytes -= bytes
     })
   }
+}
+
+function noFolder(destination: string): BadInput {
+  return new BadInput(
+    'FOLDER_MISSING',
+    dirname(destination),
+    'there is no such folder',
+    'Make the folder first, or check the path',
+  )
 }
 
 async function writeAll(
