@@ -5,7 +5,26 @@
 export const layers: Record<string, readonly string[]> = {
   'lib/job': [],
   'lib/data': ['lib/job'],
-  'lib/local': ['lib/data', 'lib/job'],
+  'lib/knowledge': ['lib/job'],
+  'lib/prep': ['lib/data', 'lib/job', 'lib/knowledge'],
+  'lib/graph': ['lib/job'],
+  'lib/models': ['lib/data', 'lib/graph', 'lib/job', 'lib/knowledge'],
+  'lib/neighbours': ['lib/data', 'lib/graph', 'lib/job'],
+  'lib/labels': ['lib/job'],
+  'lib/report': ['lib/job'],
+  'lib/workflows': [
+    'lib/data',
+    'lib/graph',
+    'lib/job',
+    'lib/knowledge',
+    'lib/labels',
+    'lib/models',
+    'lib/neighbours',
+    'lib/prep',
+    'lib/report',
+  ],
+  'lib/local': ['lib/data', 'lib/job', 'lib/knowledge', 'lib/models', 'lib/prep', 'lib/workflows'],
+  'lib/stacks': ['lib/job'],
 }
 
 /** Packages that only one folder may import, so that a heavy or risky dependency has one door. */
@@ -14,6 +33,12 @@ export const owners: Record<string, string> = {
   'h5wasm-plugins': 'lib/data',
   '@aws-sdk/client-s3': 'lib/job',
   '@aws-sdk/lib-storage': 'lib/job',
+  '@aws-sdk/client-sfn': 'lib/job',
+  '@aws-sdk/client-batch': 'lib/job',
   'onnxruntime-node': 'lib/graph',
+  usearch: 'lib/neighbours',
+  '@napi-rs/canvas': 'lib/report',
+  'aws-local-stepfunctions': 'lib/local',
   'aws-cdk-lib': 'lib/stacks',
+  constructs: 'lib/stacks',
 }
