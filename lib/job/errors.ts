@@ -41,6 +41,16 @@ export class StoreFailure extends CodedError {
   override readonly name = 'StoreFailure'
 }
 
+/** A store did not answer, or asked to be left alone for a while. The one error of ours that a state machine tries again. */
+export class StoreUnavailable extends CodedError {
+  override readonly name = 'StoreUnavailable'
+}
+
+/** A worker ended without a word, or the service that runs workers did. What is behind it decides whether it can be tried again. */
+export class WorkerLost extends CodedError {
+  override readonly name = 'WorkerLost'
+}
+
 /** The place to write exists already, or another writer was first. Nothing was overwritten. */
 export class AlreadyExists extends CodedError {
   override readonly name = 'AlreadyExists'

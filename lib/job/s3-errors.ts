@@ -4,7 +4,7 @@
  * Traps: HEAD answers carry no body, so their errors have a status and no name; a role without s3:ListBucket is told 403, not 404,
  * for an object that is not there; and an archived object answers 403 although nothing is denied.
  */
-import { AlreadyExists, isCoded, StoreFailure } from './errors.ts'
+import { AlreadyExists, isCoded, StoreFailure, StoreUnavailable } from './errors.ts'
 
 export type S3Act = 'read' | 'write' | 'list' | 'remove'
 
@@ -64,7 +64,9 @@ export function s3Failure(error: unknown, place: string, act: S3Act): Error {
   }
   const remedy = status === undefined ? 'Check the network and run again' : 'Run again in a while'
   const problem = `the ${act} failed with ${name}${status === undefined ? '' : ` (HTTP ${status})`}${told}`
-  return make(failureCode(act), problem, remedy)
+  const passing = status === undefined || status === 429 || status >= 500
+  if (!passing) return make(failureCode(act), problem, remedy)
+  return new StoreUnavailable(failureCode(act), place, problem, remedy, { cause: error })
 }
 
 function failureCode(act: S3Act): string {

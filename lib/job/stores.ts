@@ -1,0 +1,44 @@
+/**
+ * The four stores of an installation, from the environment: folders on a laptop, buckets in an account.
+ * CELLDROP_INBOX what users drop, CELLDROP_WORK what steps hand on, CELLDROP_MODELS model bundles, CELLDROP_OUTBOX results.
+ */
+import { BadInput } from './errors.ts'
+import { openStore } from './open-store.ts'
+import type { InputPin } from './road.ts'
+import type { ObjectStore } from './store.ts'
+
+export interface Stores {
+  inbox: ObjectStore
+  work: ObjectStore
+  models: ObjectStore
+  outbox: ObjectStore
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** @throws BadInput CONFIGURATION where a variable is not set */
+export async function openStores(environment: Environment): Promise<Stores> {
+  const open = (name: string) => openStore(setting(environment, name))
+  const [inbox, work, models, outbox] = await Promise.all([
+    open('CELLDROP_INBOX'),
+    open('CELLDROP_WORK'),
+    open('CELLDROP_MODELS'),
+    open('CELLDROP_OUTBOX'),
+  ])
+  return { inbox, work, models, outbox }
+}
+
+export function setting(environment: Environment, name: string): string {
+  const value = environment[name]
+  if (value !== undefined && value !== '') return value
+  throw new BadInput(
+    'CONFIGURATION',
+    name,
+    'this environment variable is not set',
+    'Start Celldrop through its command line or its stack, which set it',
+  )
+}
+
+export function storeOf(pin: Pick<InputPin, 'place'>, stores: Stores): Promise<ObjectStore> {
+  return pin.place === 'inbox' ? Promise.resolve(stores.inbox) : openStore(pin.place)
+}
