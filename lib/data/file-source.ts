@@ -2,7 +2,7 @@
 import { open } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { BadInput, StoreFailure } from '../job/errors.ts'
-import type { ObjectStore } from '../job/store.ts'
+import type { ObjectStore, Pin } from '../job/store.ts'
 import type { ByteSource } from './source.ts'
 
 /** @throws BadInput FILE_MISSING when there is no such file, FILE_UNREADABLE when it is no plain file or not allowed */
@@ -54,9 +54,16 @@ function unreadable(path: string, problem: string, cause?: unknown): BadInput {
   })
 }
 
-/** The object's content as it is now; if it is overwritten later, reads fail. @throws BadInput FILE_MISSING */
-export async function openStoreSource(store: ObjectStore, key: string): Promise<ByteSource> {
-  const info = await store.head(key)
+/**
+ * The object's content as it is now, or as it was pinned before; if it is overwritten later, reads fail.
+ * @throws BadInput FILE_MISSING
+ */
+export async function openStoreSource(
+  store: ObjectStore,
+  key: string,
+  pinned?: Pin & { size: number },
+): Promise<ByteSource> {
+  const info = pinned ?? (await store.head(key))
   const place = `${store.place.replace(/\/$/, '')}/${key}`
   if (info === undefined) throw missing(place)
   return {

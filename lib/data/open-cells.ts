@@ -5,7 +5,7 @@
 import { stat } from 'node:fs/promises'
 import { BadInput } from '../job/errors.ts'
 import { openStore } from '../job/open-store.ts'
-import type { ObjectStore } from '../job/store.ts'
+import type { ObjectStore, Pin } from '../job/store.ts'
 import { muData, openAnnData } from './anndata/file.ts'
 import type { CellFile } from './cells.ts'
 import { meteredSource, openFileSource, openStoreSource } from './file-source.ts'
@@ -21,6 +21,8 @@ export interface OpenOptions extends TenxOptions {
   hdf5?: Hdf5Options
   /** what looking at one file may cost, where a small service does it; READ_BUDGET beyond. Then local files are read by ranges too */
   budget?: { requests: number; bytes: number }
+  /** of an object of a store: the content that was meant, where it was pinned before */
+  pinned?: Pin & { size: number }
   /** which sample of a folder of MTX files with several: what stands before matrix.mtx */
   sample?: string
 }
@@ -52,7 +54,8 @@ export async function openStored(
   key: string,
   options: OpenOptions = {},
 ): Promise<CellFile> {
-  if ((await store.head(key)) !== undefined) return openSource(await openStoreSource(store, key), options)
+  if (options.pinned !== undefined || (await store.head(key)) !== undefined)
+    return openSource(await openStoreSource(store, key, options.pinned), options)
   const folder = storeFolder(store, key)
   const names = await folder.list()
   if (names.length === 0)

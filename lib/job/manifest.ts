@@ -4,7 +4,7 @@
  *
  * Job files are untrusted: their size is bounded, and aliases (`*name`), by which a few lines become gigabytes, are refused.
  */
-import { closest, distance } from 'fastest-levenshtein'
+import { closest } from 'fastest-levenshtein'
 import { parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { BadInput } from './errors.ts'
@@ -73,13 +73,11 @@ function readDocument(bytes: Uint8Array, place: string): unknown {
 function settingProblem(issue: z.core.$ZodIssue | undefined, known: string[], place: string): BadInput {
   if (issue?.code === 'unrecognized_keys' && issue.path.length === 0) {
     const key = issue.keys[0] ?? ''
-    const near = closest(key.toLowerCase(), known)
-    const isNear = distance(key.toLowerCase(), near) <= Math.max(2, key.length / 3)
     return new BadInput(
       'SETTING_UNKNOWN',
       `${place}: ${printable(key).slice(0, 100)}`,
       'there is no such setting',
-      isNear ? `Did you mean "${near}"?` : `Settings: ${known.join(', ')}`,
+      `The nearest one is "${nearest(key, known)}"; docs/SETTINGS.md lists all`,
     )
   }
   const setting = (issue?.path ?? []).map((part) => printable(String(part)).slice(0, 100)).join('.')
@@ -89,6 +87,13 @@ function settingProblem(issue: z.core.$ZodIssue | undefined, known: string[], pl
     printable(issue?.message ?? 'the value does not fit'),
     'docs/SETTINGS.md lists every setting with its values',
   )
+}
+
+/** Of known names, the one meant: users shorten them, so a beginning counts before likeness. */
+export function nearest(given: string, known: readonly string[]): string {
+  const plain = given.toLowerCase().replaceAll('-', '_').slice(0, 100)
+  const begun = plain.length > 2 ? known.find((name) => name.startsWith(plain)) : undefined
+  return begun ?? closest(plain, known)
 }
 
 function shown(value: unknown): string {

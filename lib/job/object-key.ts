@@ -25,7 +25,7 @@ export function printable(key: string): string {
   })
 }
 
-function keyProblem(key: string): string | undefined {
+export function keyProblem(key: string): string | undefined {
   if (key === '') return 'the name is empty'
   if (!key.isWellFormed()) return 'the name is not well-formed Unicode'
   if (Buffer.byteLength(key) > longestKey) return `the name is longer than ${longestKey} bytes`

@@ -25,6 +25,16 @@ export interface AnnotationNames {
   predicted: string
   /** obs: 0 sure, 1 unsure */
   uncertainty: string
+  /** obs: Cell Ontology id of the label, "unknown" where it has none */
+  ontologyId: string
+  /** obs, with voting: the label of the cell alone, before its cluster was asked */
+  predictedByCell: string
+  /** obs, with voting: the small cluster that voted */
+  overClustering: string
+  /** obs, with voting: share of the cluster that has the label */
+  majorityShare: string
+  /** obs: too few counts for the label to be relied on */
+  hasFewCounts: string
   /** obs, on request */
   predictedSecond: string
   /** obs, on request */
@@ -35,6 +45,8 @@ export interface AnnotationNames {
   umap: readonly [string, string]
   /** obsm, on request: one column a class */
   probabilities: string
+  /** obsp and uns, on request: the graph of neighbours, as scanpy keeps it */
+  neighbours: { uns: string; distances: string; connectivities: string }
   /** uns: how the labels came about */
   predictions: string
 }
@@ -43,11 +55,21 @@ export function annotationNames(prefix: string): AnnotationNames {
   return {
     predicted: `${prefix}_predicted`,
     uncertainty: `${prefix}_predicted_uncertainty`,
+    ontologyId: `${prefix}_predicted_ontology_term_id`,
+    predictedByCell: `${prefix}_predicted_by_cell`,
+    overClustering: `${prefix}_over_clustering`,
+    majorityShare: `${prefix}_majority_share`,
+    hasFewCounts: `${prefix}_low_counts`,
     predictedSecond: `${prefix}_predicted_second`,
     predictedMargin: `${prefix}_predicted_margin`,
     latent: prefix,
     umap: [`${prefix}_umap`, `X_${prefix}_umap`],
     probabilities: `${prefix}_probabilities`,
+    neighbours: {
+      uns: `${prefix}_neighbors`,
+      distances: `${prefix}_neighbors_distances`,
+      connectivities: `${prefix}_neighbors_connectivities`,
+    },
     predictions: `${prefix}_predictions`,
   }
 }

@@ -90,6 +90,11 @@ function allowOnly(fileSystem: WritableFileSystem, allowed: (path: string) => bo
 
 function addPlugin(fileSystem: WritableFileSystem, name: PluginName): void {
   const library = `libH5Z${name}.so`
-  const path = createRequire(import.meta.url).resolve(`h5wasm-plugins/plugins/${library}`)
-  fileSystem.writeFile(`${pluginFolder}/${library}`, readFileSync(path))
+  fileSystem.writeFile(`${pluginFolder}/${library}`, readFileSync(pluginPath(library)))
+}
+
+/** In a bundle the plugins lie in a folder beside this code (lib/stacks/bundle-function.ts). */
+function pluginPath(library: string): string | URL {
+  if (!import.meta.url.endsWith('.ts')) return new URL(`./plugins/${library}`, import.meta.url)
+  return createRequire(import.meta.url).resolve(`h5wasm-plugins/plugins/${library}`)
 }

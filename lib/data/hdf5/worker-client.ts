@@ -12,6 +12,8 @@ import type { FromWorker, OperationName, Operations, WorkerSetup } from './proto
 const blockBytes = 512 * 2 ** 10
 const maxFetchBytes = 8 * blockBytes
 const cacheBytes = 64 * 2 ** 20
+/** In a bundle the worker is a file beside this code (lib/stacks/bundle-function.ts). */
+const workerFile = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.mjs', import.meta.url)
 
 interface Waiting {
   resolve(value: unknown): void
@@ -38,7 +40,7 @@ export function startWorker(source: ByteSource, limits: Hdf5Limits): WorkerClien
       ? { blocks: { signal, bytes, blockBytes, cacheBytes } }
       : { descriptor: source.descriptor }),
   }
-  const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+  const worker = new Worker(workerFile, {
     workerData: setup,
     // nothing of the process's environment or arguments is of use to a parser of untrusted bytes
     env: {},

@@ -1,0 +1,85 @@
+/**
+ * Training cells as a linear model sees them: z = (x - mean) / scale, values above `clip` set to it, without ever filling zeros in.
+ * A zero of gene j is z0_j in every cell, so Z = S + 1 z0' with S as sparse as the counts; products with Z are products with S and a dot.
+ */
+
+/** Cells x genes in CSR form, values log1p-normalised. */
+export interface TrainingRows {
+  rows: number
+  columns: number
+  /** rows + 1 offsets */
+  indptr: Float64Array | Int32Array
+  indices: Int32Array
+  values: Float32Array | Float64Array
+}
+
+export interface StandardisedCells {
+  rows: number
+  columns: number
+  indptr: Float64Array | Int32Array
+  indices: Int32Array
+  /** z - z0 of each stored entry */
+  lifted: Float64Array
+  /** z of a zero, one a gene */
+  zero: Float64Array
+  mean: Float64Array
+  /** standard deviation over all cells (divisor n); 1 where a gene does not vary */
+  scale: Float64Array
+}
+
+export function standardise(cells: TrainingRows, { clip = 10 }: { clip?: number } = {}): StandardisedCells {
+  const { rows, columns, indptr, indices, values } = cells
+  const mean = new Float64Array(columns)
+  const scale = new Float64Array(columns)
+  const seen = new Int32Array(columns)
+  for (let i = 0; i < indices.length; i++) {
+    mean[indices[i]!]! += values[i]!
+    seen[indices[i]!]! += 1
+  }
+  for (let gene = 0; gene < columns; gene++) mean[gene]! /= rows
+  for (let i = 0; i < indices.length; i++) scale[indices[i]!]! += (values[i]! - mean[indices[i]!]!) ** 2
+  for (let gene = 0; gene < columns; gene++) {
+    const variance = (scale[gene]! + (rows - seen[gene]!) * mean[gene]! ** 2) / rows
+    // rounding leaves a trace of variance in a gene that is the same everywhere
+    scale[gene] = variance > 10 * Number.EPSILON * mean[gene]! ** 2 ? Math.sqrt(variance) : 1
+  }
+  const zero = mean.map((value, gene) => -value / scale[gene]!)
+  const lifted = new Float64Array(indices.length)
+  for (let i = 0; i < indices.length; i++) {
+    const gene = indices[i]!
+    lifted[i] = Math.min((values[i]! - mean[gene]!) / scale[gene]!, clip) - zero[gene]!
+  }
+  return { rows, columns, indptr, indices, lifted, zero, mean, scale }
+}
+
+/** Z w + intercept, one number a cell. */
+export function timesCells(
+  { rows, indptr, indices, lifted, zero }: StandardisedCells,
+  { weights, intercept, into }: { weights: Float64Array; intercept: number; into: Float64Array },
+): void {
+  let base = intercept
+  for (let gene = 0; gene < zero.length; gene++) base += zero[gene]! * weights[gene]!
+  for (let row = 0; row < rows; row++) {
+    let sum = base
+    const end = indptr[row + 1]!
+    for (let i = indptr[row]!; i < end; i++) sum += lifted[i]! * weights[indices[i]!]!
+    into[row] = sum
+  }
+}
+
+/** Z' r added to `into`, one number a gene. @returns the sum of r */
+export function transposedTimes(
+  { rows, indptr, indices, lifted, zero }: StandardisedCells,
+  { residuals, into }: { residuals: Float64Array; into: Float64Array },
+): number {
+  let sum = 0
+  for (let row = 0; row < rows; row++) {
+    const residual = residuals[row]!
+    sum += residual
+    if (residual === 0) continue
+    const end = indptr[row + 1]!
+    for (let i = indptr[row]!; i < end; i++) into[indices[i]!]! += lifted[i]! * residual
+  }
+  for (let gene = 0; gene < zero.length; gene++) into[gene]! += zero[gene]! * sum
+  return sum
+}

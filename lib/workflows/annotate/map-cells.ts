@@ -1,0 +1,158 @@
+/**
+ * The query's own map: principal components of its variable genes, neighbours, and what is made of them, a layout (UMAP) and small
+ * clusters (Leiden, as CellTypist over-clusters). None of it knows the labels, so it can speak for or against them.
+ */
+import { BadInput, type ErrorReport } from '../../job/errors.ts'
+import { fuzzyGraph } from '../../neighbours/fuzzy-graph.ts'
+import { leiden, overClusteringResolution } from '../../neighbours/leiden.ts'
+import { nearestNeighbours } from '../../neighbours/nearest-neighbours.ts'
+import { pca } from '../../neighbours/pca.ts'
+import type { Neighbours, Points } from '../../neighbours/points.ts'
+import { layOut } from '../../neighbours/umap.ts'
+import type { StepContext } from '../workflow.ts'
+import type { Prepared } from './prepare.ts'
+
+/** neighbours that CellTypist over-clusters by, the cell itself included */
+const clusterNeighbours = 10
+const fewestCells = 3
+
+export interface CellMap {
+  layout: Float32Array | null
+  neighbours: Neighbours | null
+  clusters: { membership: Int32Array; count: number; resolution: number } | null
+}
+
+export async function mapCells(
+  context: StepContext,
+  {
+    prepared,
+    scores,
+    classes,
+    wantsClusters,
+    notices,
+  }: {
+    prepared: Prepared
+    scores: Float32Array
+    classes: number
+    wantsClusters: boolean
+    notices: ErrorReport[]
+  },
+): Promise<CellMap> {
+  const { settings } = context.road
+  const nothing: CellMap = { layout: null, neighbours: null, clusters: null }
+  if (!settings.umap && !wantsClusters) return nothing
+  if (prepared.cells < fewestCells || (prepared.variable < 2 && !isLatent(context))) {
+    notices.push(noMap(prepared))
+    return nothing
+  }
+  const components =
+    wantsClusters || !isLatent(context) ? await principalComponents(context, prepared, notices) : null
+  const latent: Points = { rows: prepared.cells, dims: classes, values: scores }
+  const space = isLatent(context) ? latent : components!
+  const most = Math.max(wantsClusters ? clusterNeighbours : 0, settings.umap ? settings.n_neighbors : 0)
+  const k = Math.min(prepared.cells, most)
+  const neighbours = await searched(context, { points: space, k, notices })
+  const ofComponents =
+    components === null || space === components
+      ? neighbours
+      : await searched(context, { points: components, k, notices })
+  const clusters = wantsClusters ? await cluster(context, first(ofComponents, clusterNeighbours)) : null
+  const layout = settings.umap ? await draw(context, first(neighbours, settings.n_neighbors)) : null
+  return { layout, neighbours: first(neighbours, settings.n_neighbors), clusters }
+}
+
+function isLatent({ road }: StepContext): boolean {
+  return road.settings.umap_space === 'latent'
+}
+
+async function principalComponents(
+  context: StepContext,
+  prepared: Prepared,
+  notices: ErrorReport[],
+): Promise<Points> {
+  const before = context.before('Prepare')
+  const { settings } = context.road
+  context.progress(0, 4, 'parts', 'principal components')
+  const rows = {
+    rows: prepared.cells,
+    columns: prepared.variable,
+    indptr: await before.readBlock('variable-indptr', Float64Array),
+    indices: await before.readBlock('variable-indices', Int32Array),
+    values: await before.readBlock('variable-values', Float32Array),
+  }
+  const { scores } = await pca(rows, {
+    components: settings.n_components,
+    scale: true,
+    seed: settings.seed,
+    signal: context.signal,
+    notices,
+  })
+  return scores
+}
+
+async function searched(
+  context: StepContext,
+  { points, k, notices }: { points: Points; k: number; notices: ErrorReport[] },
+): Promise<Neighbours> {
+  context.progress(1, 4, 'parts', 'neighbours')
+  const { seed } = context.road.settings
+  return nearestNeighbours(points, {
+    k,
+    metric: 'euclidean',
+    seed,
+    signal: context.signal,
+    notices,
+    place: 'query',
+  })
+}
+
+async function cluster(context: StepContext, neighbours: Neighbours): Promise<CellMap['clusters']> {
+  context.progress(2, 4, 'parts', 'clusters')
+  const { settings } = context.road
+  const resolution = settings.over_clustering_resolution ?? overClusteringResolution(neighbours.rows)
+  const { membership, clusters } = await leiden(fuzzyGraph(neighbours), {
+    resolution,
+    seed: settings.seed,
+    iterations: 2,
+    signal: context.signal,
+  })
+  return { membership, count: clusters, resolution }
+}
+
+async function draw(context: StepContext, neighbours: Neighbours): Promise<Float32Array> {
+  const { settings } = context.road
+  return layOut(neighbours, {
+    seed: settings.seed,
+    minDist: settings.umap_min_dist,
+    spread: Math.max(1, settings.umap_min_dist),
+    signal: context.signal,
+    onProgress: (share) => context.progress(3 + share, 4, 'parts', 'layout'),
+  })
+}
+
+/** The first neighbours of more. */
+function first({ rows, k, indices, distances }: Neighbours, wanted: number): Neighbours {
+  if (wanted >= k) return { rows, k, indices, distances }
+  const fewer = {
+    rows,
+    k: wanted,
+    indices: new Int32Array(rows * wanted),
+    distances: new Float32Array(rows * wanted),
+  }
+  for (let row = 0; row < rows; row++) {
+    fewer.indices.set(indices.subarray(row * k, row * k + wanted), row * wanted)
+    fewer.distances.set(distances.subarray(row * k, row * k + wanted), row * wanted)
+  }
+  return fewer
+}
+
+function noMap({ cells, variable }: Prepared): ErrorReport {
+  const problem = `there is no map: ${cells} cells and ${variable} variable genes are too few`
+  return { code: 'MAP_NOT_MADE', place: 'query', problem, remedy: 'Labels do not need it' }
+}
+
+export function clusterColumnMissing(column: string, place: string): BadInput {
+  const problem = `there is no obs column "${column}" with clusters`
+  const remedy = 'Name a categorical, text or whole-number column, or leave out over_clustering'
+  return new BadInput('OVER_CLUSTERING_COLUMN', `${place}:/obs`, problem, remedy)
+}

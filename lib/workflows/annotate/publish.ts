@@ -1,0 +1,114 @@
+/**
+ * Publish of `annotate`: the query with its annotations beside what was there, the page, the picture and the table; result.json last.
+ * Every file is written once and whole: a Publish that was killed goes on with the file it had come to.
+ */
+import { createReadStream } from 'node:fs'
+import { basename, join } from 'node:path'
+import { Readable } from 'node:stream'
+import { addToCells } from '../../data/add-to-cells.ts'
+import type { ErrorReport } from '../../job/errors.ts'
+import { product } from '../../job/product.ts'
+import type { ObjectStore } from '../../job/store.ts'
+import { writeCsv } from '../../report/csv.ts'
+import { renderPage } from '../../report/page.ts'
+import { renderScatter } from '../../report/scatter-png.ts'
+import { localInput } from '../road/inputs.ts'
+import type { StepContext, StepResult } from '../workflow.ts'
+import { readAnnotated, readScores } from './annotated.ts'
+import { annotations } from './annotations.ts'
+import { predictionColumns } from './predictions.ts'
+import { reportContent, scatterOf } from './report.ts'
+
+/** What a script that started the job reads. */
+export interface JobResult {
+  jobId: string
+  workflow: string
+  name: string
+  status: 'succeeded'
+  created: string
+  /** relative to this file */
+  outputs: Record<string, string>
+  summary: Record<string, unknown>
+  notices: ErrorReport[]
+  timings: { step: string; seconds: number; peakMemoryMiB: number }[]
+  versions: Record<string, string>
+}
+
+export async function publish(context: StepContext): Promise<StepResult> {
+  const { job, road, step, stores, scratch } = context
+  const [input] = road.inputs
+  if (input === undefined) throw new Error('a road without inputs')
+  const { outbox } = stores
+  const annotated = await readAnnotated(context)
+  const outputs = {
+    h5ad: `${stem(input.pin.key)}.annotated.h5ad`,
+    report: 'report.html',
+    ...(annotated.layout !== null && { umap: 'umap.png' }),
+    predictions: 'predictions.csv',
+  }
+  const source = await localInput(input.pin, { stores, scratch })
+  await once(outbox, `${job.output}${outputs.h5ad}`, async () => {
+    context.progress(0, 4, 'files', 'writing the h5ad')
+    const path = join(scratch, 'annotated.h5ad')
+    const size = { cells: annotated.prepared.cells, classes: annotated.labelled.classes.length }
+    const additions = await annotations(annotated, { context, scores: await readScores(context, size) })
+    const written = await addToCells(source.path, path, additions)
+    await step.write('left-out.json', new TextEncoder().encode(JSON.stringify(written.leftOut)))
+    return createReadStream(path)
+  })
+  await source.check()
+  const leftOut = JSON.parse(new TextDecoder().decode(await step.read('left-out.json', 1 << 20))) as string[]
+  const notices = [...annotated.notices, ...leftOut.map((line) => notCarried(line, outputs.h5ad))]
+  context.progress(1, 4, 'files', 'writing the table')
+  await once(outbox, `${job.output}${outputs.predictions}`, async () =>
+    Readable.from(writeCsv(predictionColumns(annotated, context))),
+  )
+  context.progress(2, 4, 'files', 'drawing the map')
+  const scatter = scatterOf(annotated, context)
+  if (scatter !== null) await once(outbox, `${job.output}umap.png`, () => renderScatter(scatter))
+  context.progress(3, 4, 'files', 'writing the report')
+  const content = reportContent({ ...annotated, notices }, { context, outputs })
+  await once(outbox, `${job.output}${outputs.report}`, async () =>
+    new TextEncoder().encode(renderPage(content)),
+  )
+  const result: JobResult = {
+    jobId: job.jobId,
+    workflow: road.workflow,
+    name: job.name,
+    status: 'succeeded',
+    created: job.created,
+    outputs,
+    summary: annotated.summary,
+    notices,
+    timings: annotated.timings,
+    versions: { [product.name.toLowerCase()]: product.version, node: process.version.slice(1) },
+  }
+  await outbox.remove(`${job.output}error.json`)
+  await once(outbox, `${job.output}result.json`, async () =>
+    new TextEncoder().encode(`${JSON.stringify(result, null, 2)}\n`),
+  )
+  context.progress(4, 4, 'files', 'done')
+  return { value: { outputs }, notices }
+}
+
+/** A file that is there was written whole by an earlier run of the same job: its content would be the same. */
+async function once(
+  store: ObjectStore,
+  key: string,
+  make: () => Promise<Uint8Array | Readable>,
+): Promise<void> {
+  if ((await store.head(key)) !== undefined) return
+  await store.write(key, await make(), { onlyIfAbsent: true })
+}
+
+/** Name of the input without its ending; a key may hold what a file name may not. */
+function stem(key: string): string {
+  const name = basename(key).replace(/\.(?:h5ad|h5|zarr\.zip|zarr|zip)$/i, '')
+  const plain = name.replace(/[^\p{L}\p{N}._ -]+/gu, '_').slice(0, 100)
+  return plain === '' || plain.startsWith('.') ? `query${plain}` : plain
+}
+
+function notCarried(line: string, place: string): ErrorReport {
+  const remedy = 'It is still in the input'
+  return { code: 'NOT_CARRIED_OVER', place, problem: line, remedy }
+}

@@ -1,0 +1,76 @@
+/**
+ * Pinned inputs, opened. Lambdas look at them by ranges; a Batch step that goes through all of a file has it on its own disk first.
+ */
+import { createWriteStream } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import type { CellFile } from '../../data/cells.ts'
+import { type OpenOptions, openStored } from '../../data/open-cells.ts'
+import { hashOf } from '../../job/canonical.ts'
+import { StoreFailure } from '../../job/errors.ts'
+import type { InputPin } from '../../job/road.ts'
+import type { ObjectStore } from '../../job/store.ts'
+import { type Stores, storeOf } from '../../job/stores.ts'
+
+/** By ranges, nothing is downloaded. @throws as openStored; StoreFailure OBJECT_CHANGED */
+export async function openInput(pin: InputPin, stores: Stores, options: OpenOptions = {}): Promise<CellFile> {
+  const store = await storeOf(pin, stores)
+  if (pin.folder) {
+    await checkFolder(pin, store)
+    return openStored(store, pin.key, options)
+  }
+  return openStored(store, pin.key, { ...options, pinned: pin })
+}
+
+/**
+ * A path on this machine with the input's content: where it lies in a folder, that file itself, else a copy in `scratch`.
+ * Call `check` when everything has been read: a file that a user changed meanwhile is an error, never half of each.
+ */
+export async function localInput(
+  pin: InputPin,
+  { stores, scratch }: { stores: Stores; scratch: string },
+): Promise<{ path: string; check(): Promise<void> }> {
+  const store = await storeOf(pin, stores)
+  const check = () => (pin.folder ? checkFolder(pin, store) : checkObject(pin, store))
+  await check()
+  if (!store.place.startsWith('s3://')) return { path: join(store.place, pin.key), check }
+  const path = join(scratch, 'input', basename(pin.key))
+  if (!pin.folder) {
+    await copyObject(store, pin, path)
+    return { path, check: async () => {} }
+  }
+  for await (const object of store.list(`${pin.key}/`))
+    await copyObject(store, object, join(path, object.key.slice(pin.key.length + 1)))
+  return { path, check }
+}
+
+async function copyObject(
+  store: ObjectStore,
+  object: { key: string; etag: string },
+  path: string,
+): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  await pipeline(await store.openRead(object.key, object), createWriteStream(path))
+}
+
+async function checkObject(pin: InputPin, store: ObjectStore): Promise<void> {
+  const now = await store.head(pin.key)
+  if (pin.versionId === undefined && now?.etag !== pin.etag) throw changed(pin, store)
+}
+
+async function checkFolder(pin: InputPin, store: ObjectStore): Promise<void> {
+  const content: [string, string][] = []
+  for await (const object of store.list(`${pin.key}/`)) content.push([object.key, object.etag])
+  if (hashOf(content) !== pin.etag) throw changed(pin, store)
+}
+
+function changed(pin: InputPin, store: ObjectStore): StoreFailure {
+  const problem = 'the input was changed after the job began'
+  return new StoreFailure(
+    'OBJECT_CHANGED',
+    `${store.place}/${pin.key}`,
+    problem,
+    'Run the job again when it is complete',
+  )
+}

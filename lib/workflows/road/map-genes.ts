@@ -1,0 +1,37 @@
+/** MapGenes: genes of the inputs onto genes of the model; the plan is what Prepare goes by. */
+import type { RoadState } from '../../job/road.ts'
+import { openStep } from '../../job/steps.ts'
+import { type Environment, openStores, setting } from '../../job/stores.ts'
+import { planGenes } from '../../knowledge/gene-plan.ts'
+import { loadModel } from '../../models/bundle.ts'
+import { missingPart } from './failure.ts'
+import { readFacts, readGeneNames } from './inspect-input.ts'
+import { readJob } from './validate-job.ts'
+
+/** @throws BadInput GENES_NO_OVERLAP, GENES_TOO_FEW, GENE_COLUMN_MISSING */
+export async function mapGenes(state: RoadState, environment: Environment): Promise<RoadState> {
+  const [part] = state.facts ?? []
+  if (state.job === undefined || part === undefined) throw missingPart('facts')
+  const { work, models } = await openStores(environment)
+  const { settings, model: id } = await readJob(work, state.job)
+  const code = setting(environment, 'CELLDROP_CODE')
+  const step = openStep(work, { state: 'MapGenes', code, dependsOn: [part.key, id, settings] })
+  const genes = { key: `${step.prefix}genes.json` }
+  if ((await step.record()) !== undefined) return { ...state, genes }
+  const [facts, candidates, model] = [
+    await readFacts(work, part),
+    await readGeneNames(work, part),
+    await loadModel(models, id),
+  ]
+  const plan = await planGenes({
+    place: `${facts.inspection.place}:/${facts.counts.matrix === 'raw/X' ? 'raw/var' : 'var'}`,
+    query: { candidates, ...(settings.gene_column !== undefined && { chosen: settings.gene_column }) },
+    model: { genes: model.card.genes, type: model.card.geneIds, species: model.card.organism },
+    ...(settings.organism !== undefined && { organism: settings.organism }),
+    minGeneFraction: settings.min_gene_fraction,
+    minGenes: settings.min_genes,
+  })
+  await step.write('genes.json', new TextEncoder().encode(JSON.stringify(plan)))
+  await step.finish({ value: null, notices: plan.notices, seconds: 0, peakMemory: 0 })
+  return { ...state, genes }
+}

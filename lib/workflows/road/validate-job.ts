@@ -1,0 +1,198 @@
+/**
+ * ValidateJob: an upload becomes a job. The settings get their defaults, every input and the model are pinned to the content they have
+ * now, and whatever can be refused without opening a file is refused.
+ */
+import { resolve } from 'node:path'
+import { hashOf } from '../../job/canonical.ts'
+import { BadInput } from '../../job/errors.ts'
+import { checkSettings, longestManifest, parseManifest, type Settings } from '../../job/manifest.ts'
+import { printable } from '../../job/object-key.ts'
+import { openStore } from '../../job/open-store.ts'
+import type { InputPin, JobPart, RoadState, Start, Upload } from '../../job/road.ts'
+import { writeJsonOnce } from '../../job/steps.ts'
+import type { ObjectStore, Pin } from '../../job/store.ts'
+import { type Environment, openStores, type Stores } from '../../job/stores.ts'
+import { isJobFile, resultsPrefix } from '../../job/uploads.ts'
+import { findModel } from '../../models/bundle.ts'
+import { workflows } from '../workflows.ts'
+
+/** What ValidateJob writes beside the state: the whole job. */
+export interface Job {
+  workflow: Settings['workflow']
+  name: string
+  start: Start
+  settings: Settings
+  inputs: InputPin[]
+  /** content id */
+  model: string
+}
+
+const mostFolderObjects = 100_000
+
+/**
+ * @throws BadInput UPLOAD_REPLACED, INPUT_NOT_FOUND, INPUT_NOT_ALLOWED, MODEL_REQUIRED, and what parseManifest refuses
+ */
+export async function validateJob(state: RoadState, environment: Environment): Promise<RoadState> {
+  const stores = await openStores(environment)
+  const { start } = state
+  const settings = await readSettings(start, stores, environment)
+  const inputs: InputPin[] = []
+  for (const { role, location } of workflows[settings.workflow].inputs(settings))
+    inputs.push(await pinInput(role, location, { start, stores, environment }))
+  const model = await findModel(stores.models, settings.model ?? defaultModel(environment))
+  const name = settings.name ?? start.jobId.replace(/-[0-9a-f]{12}$/, '')
+  const key = jobKey(start)
+  // who ran it first has pinned its inputs: a job that goes on works on the same content
+  const job = await writeJsonOnce<Job>(stores.work, key, {
+    workflow: settings.workflow,
+    name,
+    start,
+    settings,
+    inputs,
+    model: model.id,
+  })
+  const part: JobPart = {
+    workflow: job.workflow,
+    name: job.name,
+    key,
+    inputs: job.inputs,
+    announcement: { jobId: start.jobId, results: `${stores.outbox.place}/${start.output}` },
+  }
+  return { ...state, job: part }
+}
+
+async function readSettings(start: Start, { inbox }: Stores, environment: Environment): Promise<Settings> {
+  const { key } = start.upload
+  const place = `${inbox.place}/${printable(key)}`
+  if (!isJobFile(key)) {
+    const query = key.slice(key.lastIndexOf('/') + 1)
+    return checkSettings({ workflow: 'annotate', query, model: defaultModel(environment) }, place)
+  }
+  const pin = await pinUpload(inbox, start.upload)
+  return parseManifest(await inbox.read(key, { maxBytes: longestManifest, pin }), place)
+}
+
+function defaultModel({ CELLDROP_DEFAULT_MODEL }: Environment): string {
+  if (CELLDROP_DEFAULT_MODEL) return CELLDROP_DEFAULT_MODEL
+  throw new BadInput(
+    'MODEL_REQUIRED',
+    'model',
+    'the job names no model and there is no default one',
+    'Set "model"; `celldrop models` lists them',
+  )
+}
+
+interface PinContext {
+  start: Start
+  stores: Stores
+  environment: Environment
+}
+
+/** Relative locations are relative to the upload, within the inbox. */
+async function pinInput(role: string, location: string, context: PinContext): Promise<InputPin> {
+  const { store, place, key } = await placeOf(role, location, context)
+  const shown = `${role}: ${store.place}/${printable(key)}`
+  const isUpload = place === 'inbox' && key === context.start.upload.key
+  const found = isUpload ? await pinUpload(store, context.start.upload) : await store.head(key)
+  if (found === undefined) return pinFolder({ role, place, key, store, shown })
+  if (found.size === 0)
+    throw new BadInput('INPUT_EMPTY', shown, 'the file is empty', 'Copy or upload it again')
+  const { etag, versionId, size } = found
+  return { role, place, key, etag, size, ...(versionId !== undefined && { versionId }) }
+}
+
+/**
+ * The content that the event told of. Events carry ETags without their quotes.
+ * @throws BadInput UPLOAD_REPLACED where that content is gone: what took its place has a job of its own
+ */
+async function pinUpload(inbox: ObjectStore, upload: Upload): Promise<Pin & { size: number }> {
+  const now = await inbox.head(upload.key)
+  if (now !== undefined && bare(now.etag) === bare(upload.etag)) return now
+  if (upload.versionId !== undefined)
+    return { etag: `"${bare(upload.etag)}"`, versionId: upload.versionId, size: upload.size }
+  throw new BadInput(
+    'UPLOAD_REPLACED',
+    `${inbox.place}/${printable(upload.key)}`,
+    'the upload was replaced or removed before its job began',
+    'A newer upload has a job of its own: look for that, or upload the file again',
+  )
+}
+
+function bare(etag: string): string {
+  return etag.replace(/^"|"$/g, '')
+}
+
+/** A zarr or MTX folder: all that lies in it, as one identity. */
+async function pinFolder(at: {
+  role: string
+  place: string
+  key: string
+  store: ObjectStore
+  shown: string
+}): Promise<InputPin> {
+  const content: [string, string][] = []
+  let size = 0
+  for await (const object of at.store.list(`${at.key.replace(/\/+$/, '')}/`)) {
+    content.push([object.key, object.etag])
+    size += object.size
+    if (content.length > mostFolderObjects) {
+      const problem = `the folder holds more than ${mostFolderObjects} objects`
+      throw new BadInput('INPUT_TOO_LARGE', at.shown, problem, 'Give it as one h5ad')
+    }
+  }
+  if (content.length === 0)
+    throw new BadInput(
+      'INPUT_NOT_FOUND',
+      at.shown,
+      'there is no such file',
+      'Check the name; upload inputs before the job file',
+    )
+  const { role, place, key } = at
+  return { role, place, key, etag: hashOf(content), size, folder: true }
+}
+
+async function placeOf(
+  role: string,
+  location: string,
+  { start, stores, environment }: PinContext,
+): Promise<{ store: ObjectStore; place: string; key: string }> {
+  const isLocal = environment.CELLDROP_LOCAL_FILES === '1'
+  const named = /^s3:\/\/([^/]+)\/(.+)$/.exec(location)
+  if (named?.[1] !== undefined && named[2] !== undefined) {
+    const place = `s3://${named[1]}`
+    const key = named[2].replace(/\/+$/, '')
+    const inbox = stores.inbox.place
+    if (location.startsWith(`${inbox}/`))
+      return {
+        store: stores.inbox,
+        place: 'inbox',
+        key: location.slice(inbox.length + 1).replace(/\/+$/, ''),
+      }
+    if (!isLocal) throw notAllowed(role, location, `only ${inbox} is read by this installation`)
+    return { store: await openStore(place), place, key }
+  }
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) throw notAllowed(role, location, 'only s3:// is read')
+  if (location.startsWith('/') || /^[A-Za-z]:[\\/]/.test(location)) {
+    if (!isLocal) throw notAllowed(role, location, 'a path of another computer means nothing here')
+    const path = resolve(location)
+    const cut = Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\'))
+    const place = path.slice(0, cut) || '/'
+    return { store: await openStore(place), place, key: path.slice(cut + 1) }
+  }
+  const folder = start.upload.key.slice(0, start.upload.key.lastIndexOf('/') + 1)
+  return { store: stores.inbox, place: 'inbox', key: `${folder}${location.replace(/\/+$/, '')}` }
+}
+
+function notAllowed(role: string, location: string, problem: string): BadInput {
+  const remedy = 'Upload the file beside the job file and name it alone'
+  return new BadInput('INPUT_NOT_ALLOWED', `${role}: ${printable(location)}`, problem, remedy)
+}
+
+export function jobKey({ jobId, attempt }: Pick<Start, 'jobId' | 'attempt'>): string {
+  return `${resultsPrefix(jobId, attempt)}job.json`
+}
+
+/** @throws StoreFailure OBJECT_MISSING when ValidateJob did not write it */
+export async function readJob(work: ObjectStore, { key }: { key: string }): Promise<Job> {
+  return JSON.parse(new TextDecoder().decode(await work.read(key, { maxBytes: 4 * longestManifest }))) as Job
+}
