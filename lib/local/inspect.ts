@@ -1,9 +1,11 @@
 /** `celldrop inspect FILE`: what is in a file, for a person or as JSON. */
 
-import { type ColumnFacts, type DatasetFacts, gatherFacts } from '../data/facts.ts'
+import type { ColumnFacts } from '../data/facts.ts'
 import { openCells } from '../data/open-cells.ts'
 import { BadInput } from '../job/errors.ts'
-import type { Invocation } from './main.ts'
+import { described } from '../prep/choose-counts.ts'
+import { type Inspection, inspectDataset } from '../prep/inspect-dataset.ts'
+import type { Invocation } from './command.ts'
 
 export async function inspectCommand({ positionals, options, print }: Invocation): Promise<void> {
   const [location, ...others] = positionals
@@ -12,23 +14,36 @@ export async function inspectCommand({ positionals, options, print }: Invocation
   }
   const file = await openCells(location, options.open)
   try {
-    const facts = await gatherFacts(file)
-    print(options.json ? JSON.stringify(facts) : describe(facts))
+    const inspection = await inspectDataset(file, { seed: 0 })
+    print(options.json ? JSON.stringify(inspection) : describe(inspection))
   } finally {
     await file.close()
   }
 }
 
-function describe(facts: DatasetFacts): string {
+function describe(facts: Inspection): string {
   const lines = [`${facts.place}  (${facts.format})`, `  ${facts.nObs} cells x ${facts.nVars} genes`]
   for (const { name, encoding, dtype, nnz, shape } of facts.matrices) {
     lines.push(`  ${name}: ${encoding} ${dtype}, ${nnz} stored of ${shape[0]} x ${shape[1]}`)
   }
+  lines.push(...describeCounts(facts), describeGeneIds(facts))
   lines.push(`  cells: ${facts.examples.obs.join(', ')} ...`, `  genes: ${facts.examples.var.join(', ')} ...`)
   for (const column of facts.obs) lines.push(`  obs  ${describeColumn(column)}`)
   for (const column of facts.var) lines.push(`  var  ${describeColumn(column)}`)
   for (const warning of facts.warnings) lines.push(`  note: ${warning}`)
   return lines.map(printable).join('\n')
+}
+
+function describeCounts({ rawCounts, normalisationDetails }: Inspection): string[] {
+  const states = normalisationDetails.checked.map((matrix) => `  ${matrix.where} holds ${described(matrix)}`)
+  return [`  raw counts: ${rawCounts.found ? `in ${rawCounts.where}` : 'none found'}`, ...states]
+}
+
+function describeGeneIds({ geneIds, geneIdDetails: { column, share }, species }: Inspection): string {
+  const where = column === null ? 'in the index' : `in column '${column}'`
+  if (geneIds === 'unknown') return '  gene ids: of no known kind'
+  const known = `${Math.round(share * 100)} % of them known`
+  return `  gene ids: ${geneIds} ${where}, ${known}; species: ${species ?? 'not known'}`
 }
 
 const shownLabels = 6

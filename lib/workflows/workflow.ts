@@ -70,15 +70,15 @@ export interface StepResult {
   notices: ErrorReport[]
 }
 
-export interface Workflow {
+/** What Lambdas need of a workflow: light, so that their bundles are. */
+export interface WorkflowRules {
   /** the settings that name inputs, with what they name */
   inputs(settings: Settings): { role: string; location: string }[]
   /** problems that can be seen from the facts alone; called by InspectInput */
   check(facts: InputFacts, settings: Settings): void
   trains(settings: Settings): boolean
-  prepare(context: StepContext): Promise<StepResult>
-  fit(context: StepContext): Promise<StepResult>
-  embed(context: StepContext): Promise<StepResult>
-  label(context: StepContext): Promise<StepResult>
-  publish(context: StepContext): Promise<StepResult>
 }
+
+/** What a Batch step does, loaded by the process that does it and by no other. */
+export type StepMethod = (context: StepContext) => Promise<StepResult>
+export type Workflow = Record<BatchState, () => Promise<StepMethod>>

@@ -9,13 +9,37 @@ import type { Random } from '../../lib/job/random.ts'
 
 /** Types by their Cell Ontology names, each with genes that mark it. */
 const types: readonly { name: string; share: number; markers: readonly string[] }[] = [
-  { name: 'CD4-positive, alpha-beta T cell', share: 0.28, markers: ['CD3D', 'CD3E', 'IL7R', 'CD4', 'LTB', 'TCF7', 'MAL'] },
-  { name: 'CD8-positive, alpha-beta T cell', share: 0.16, markers: ['CD3D', 'CD3E', 'CD8A', 'CD8B', 'GZMK', 'CCL5', 'TRGC2'] },
-  { name: 'natural killer cell', share: 0.12, markers: ['NKG7', 'GNLY', 'KLRD1', 'PRF1', 'GZMB', 'FGFBP2', 'KLRF1'] },
+  {
+    name: 'CD4-positive, alpha-beta T cell',
+    share: 0.28,
+    markers: ['CD3D', 'CD3E', 'IL7R', 'CD4', 'LTB', 'TCF7', 'MAL'],
+  },
+  {
+    name: 'CD8-positive, alpha-beta T cell',
+    share: 0.16,
+    markers: ['CD3D', 'CD3E', 'CD8A', 'CD8B', 'GZMK', 'CCL5', 'TRGC2'],
+  },
+  {
+    name: 'natural killer cell',
+    share: 0.12,
+    markers: ['NKG7', 'GNLY', 'KLRD1', 'PRF1', 'GZMB', 'FGFBP2', 'KLRF1'],
+  },
   { name: 'B cell', share: 0.14, markers: ['MS4A1', 'CD79A', 'CD79B', 'CD74', 'TCL1A', 'BANK1', 'VPREB3'] },
-  { name: 'CD14-positive monocyte', share: 0.16, markers: ['LYZ', 'CD14', 'S100A8', 'S100A9', 'VCAN', 'FCN1', 'CST3'] },
-  { name: 'CD16-positive monocyte', share: 0.06, markers: ['FCGR3A', 'MS4A7', 'LST1', 'CDKN1C', 'RHOC', 'CST3', 'FCN1'] },
-  { name: 'plasmacytoid dendritic cell', share: 0.04, markers: ['LILRA4', 'CLEC4C', 'IRF7', 'GZMB', 'ITM2C', 'TCF4', 'PLD4'] },
+  {
+    name: 'CD14-positive monocyte',
+    share: 0.16,
+    markers: ['LYZ', 'CD14', 'S100A8', 'S100A9', 'VCAN', 'FCN1', 'CST3'],
+  },
+  {
+    name: 'CD16-positive monocyte',
+    share: 0.06,
+    markers: ['FCGR3A', 'MS4A7', 'LST1', 'CDKN1C', 'RHOC', 'CST3', 'FCN1'],
+  },
+  {
+    name: 'plasmacytoid dendritic cell',
+    share: 0.04,
+    markers: ['LILRA4', 'CLEC4C', 'IRF7', 'GZMB', 'ITM2C', 'TCF4', 'PLD4'],
+  },
   { name: 'megakaryocyte', share: 0.04, markers: ['PPBP', 'PF4', 'GP9', 'ITGA2B', 'TUBB1', 'NRGN', 'SPARC'] },
 ]
 
@@ -40,12 +64,16 @@ export interface SimulateOptions {
 /** @param genes symbols that are known, markers among them or not */
 export function makeGenome(genes: readonly string[], { random, size }: { random: Random; size: number }) {
   const markers = [...new Set(types.flatMap((type) => type.markers))]
-  const others = random.shuffle(genes.filter((gene) => !markers.includes(gene))).slice(0, size - markers.length)
+  const others = random
+    .shuffle(genes.filter((gene) => !markers.includes(gene)))
+    .slice(0, size - markers.length)
   const names = random.shuffle([...markers, ...others])
   // most genes are faint, a few make up most of the counts
   const level = Float64Array.from(names, () => Math.exp(random.normal() * 1.6 - 1))
   const profiles = types.map(({ markers: own }) => {
-    const drift = Float64Array.from(names, () => (random.uniform() < 0.08 ? Math.exp(random.normal() * 0.8) : 1))
+    const drift = Float64Array.from(names, () =>
+      random.uniform() < 0.08 ? Math.exp(random.normal() * 0.8) : 1,
+    )
     return Float64Array.from(names, (name, gene) => {
       const base = level[gene]! * drift[gene]!
       if (own.includes(name)) return 6 + 6 * random.uniform()
@@ -136,7 +164,10 @@ function annData({
     indexName: '_index',
     index: rows.map((_, i) => `${barcode(random)}-${i + 1}`),
     columns: new Map([
-      ['cell_type', { kind: 'categorical', codes, categories: { kind: 'string', values: categories }, ordered: false }],
+      [
+        'cell_type',
+        { kind: 'categorical', codes, categories: { kind: 'string', values: categories }, ordered: false },
+      ],
     ]),
   }
   const genes: Table = { rows: names.length, indexName: '_index', index: [...names], columns: new Map() }

@@ -27,13 +27,20 @@ describe('celldrop inspect', () => {
       nObs: 40,
       nVars: 30,
       x: { encoding: 'csr', dtype: 'float32', nnz: 616 },
-      warnings: [],
+      rawCounts: { found: true, where: 'X' },
+      normalisation: 'raw',
+      geneIds: 'unknown',
+      species: null,
+      warnings: [expect.stringContaining('the gene names are no symbols')],
     })
   })
 
   it('tells a person the same in lines', () => {
     const { stdout } = celldrop('inspect', fixture('formats/latest.h5ad'))
     expect(stdout).toContain('40 cells x 30 genes')
+    expect(stdout).toContain('raw counts: in X')
+    expect(stdout).toContain('X holds raw counts')
+    expect(stdout).toContain('gene ids: of no known kind')
     expect(stdout).toContain('label: categorical, 3 values')
   })
 

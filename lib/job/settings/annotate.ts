@@ -48,6 +48,12 @@ export const annotateSettings = z.strictObject({
     .max(200)
     .optional()
     .describe('column of var with the gene names; without it the column or index that fits the model best'),
+  gene_matching: z
+    .enum(['translated', 'exact'])
+    .default('translated')
+    .describe(
+      'also match Ensembl ids to symbols, former symbols, aliases and orthologues, or only equal names, as CellTypist does',
+    ),
   organism: z
     .enum(['Homo sapiens', 'Mus musculus'])
     .optional()

@@ -4,7 +4,7 @@ import type { ErrorReport } from '../../job/errors.ts'
 import type { BatchState } from '../../job/road.ts'
 import type { StepRecord } from '../../job/steps.ts'
 import type { GenePlan } from '../../knowledge/gene-plan.ts'
-import { loadModel } from '../../models/bundle.ts'
+import { loadCard } from '../../models/bundle.ts'
 import type { ModelCard } from '../../models/linear-model.ts'
 import { openInput } from '../road/inputs.ts'
 import type { StepContext } from '../workflow.ts'
@@ -55,7 +55,7 @@ export async function readAnnotated(context: StepContext): Promise<Annotated> {
   const prepared = records.Prepare.value as Prepared
   const labelled = records.Label.value as Labelled
   const plan = await context.genePlan()
-  const model = await readCard(context)
+  const model = await loadCard(context.stores.models, road.model)
   const coded = async (name: string, categories: string[]): Promise<Coded> => ({
     codes: await after.readBlock(name, Int32Array),
     categories,
@@ -110,10 +110,6 @@ async function stepRecords({ road, before }: StepContext): Promise<Records> {
     Embed: embed,
     Label: await before('Label').finished(),
   }
-}
-
-export async function readCard({ road, stores }: StepContext): Promise<ModelCard> {
-  return (await loadModel(stores.models, road.model)).card
 }
 
 async function readObs({ road, stores }: StepContext): Promise<Table> {

@@ -7,19 +7,14 @@ import type { Column } from '../../data/cells.ts'
 import type { PlainValue } from '../../data/h5ad-element.ts'
 import type { Elements } from '../../data/write-h5ad.ts'
 import { product } from '../../job/product.ts'
-import { annotationNames, annotationPrefix } from '../../job/stored-names.ts'
-import { probabilities as labelProbabilities } from '../../models/linear-scorer.ts'
+import type { AnnotationNames } from '../../job/stored-names.ts'
+import { probabilitiesOf } from '../../labels/probabilities.ts'
 import type { StepContext } from '../workflow.ts'
 import { type Annotated, type Coded, categoricalColumn } from './annotated.ts'
 import { readGraph } from './neighbour-graph.ts'
+import { namesFor } from './rules.ts'
 
 type AnnotateSettings = StepContext['road']['settings']
-
-export function namesFor({ annotation_prefix, annotation_type, run_name }: AnnotateSettings) {
-  return annotationNames(
-    annotationPrefix({ prefix: annotation_prefix, type: annotation_type, run: run_name }),
-  )
-}
 
 export async function annotations(
   annotated: Annotated,
@@ -38,11 +33,9 @@ export async function annotations(
   return { ...additions, obsp: graph.obsp, uns: { ...Object.fromEntries(uns), ...graph.uns } }
 }
 
-type Names = ReturnType<typeof namesFor>
-
 function obsColumns(
   { labels, uncertainty, byCell, clusters, majorityShare, second, margin, fewCounts }: Annotated,
-  { names, labels: terms }: { names: Names; labels: StepContext['road']['labels'] },
+  { names, labels: terms }: { names: AnnotationNames; labels: StepContext['road']['labels'] },
 ): Map<string, Column> {
   const columns = new Map<string, Column>([
     [names.predicted, categoricalColumn(labels)],
@@ -77,7 +70,7 @@ export function ontologyNames({ codes, categories }: Coded, terms: StepContext['
 
 function obsmArrays(
   { layout, prepared, labelled }: Annotated,
-  { names, scores, settings }: { names: Names; scores: Float32Array; settings: AnnotateSettings },
+  { names, scores, settings }: { names: AnnotationNames; scores: Float32Array; settings: AnnotateSettings },
 ): Elements {
   const rows = prepared.cells
   const classes = labelled.classes.length
@@ -86,7 +79,7 @@ function obsmArrays(
   if (settings.write_probabilities)
     arrays.push([
       names.probabilities,
-      labelProbabilities(scores, { labels: classes, loss: labelled.loss }),
+      probabilitiesOf(scores, { labels: classes, loss: labelled.loss }),
       classes,
     ])
   return new Map(

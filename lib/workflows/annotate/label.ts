@@ -8,13 +8,15 @@ import type { ErrorReport } from '../../job/errors.ts'
 import { confidence, uncertainty } from '../../labels/confidence.ts'
 import { heterogeneous, majorityVote, type Vote } from '../../labels/majority-vote.ts'
 import { bestMatch, probabilityMatch } from '../../labels/match.ts'
+import { probabilitiesOf } from '../../labels/probabilities.ts'
+import { loadCard } from '../../models/bundle.ts'
 import type { ModelCard } from '../../models/linear-model.ts'
-import { probabilities as probabilitiesOf } from '../../models/linear-scorer.ts'
 import { openInput } from '../road/inputs.ts'
 import type { StepContext, StepResult } from '../workflow.ts'
-import { type Coded, readCard, readScores } from './annotated.ts'
-import { clusterColumnMissing, mapCells } from './map-cells.ts'
+import { type Coded, readScores } from './annotated.ts'
+import { mapCells } from './map-cells.ts'
 import type { Prepared } from './prepare.ts'
+import { clusterColumnMissing } from './rules.ts'
 
 /** What Label found out, besides its blocks. */
 export interface Labelled {
@@ -38,7 +40,7 @@ export async function label(context: StepContext): Promise<StepResult> {
   const { step } = context
   const { settings } = context.road
   const prepared = (await context.before('Prepare').finished()).value as Prepared
-  const { labels: classes, loss } = await readCard(context)
+  const { labels: classes, loss } = await loadCard(context.stores.models, context.road.model)
   const scores = await readScores(context, { cells: prepared.cells, classes: classes.length })
   const probabilities = probabilitiesOf(scores, { labels: classes.length, loss })
   const notices: ErrorReport[] = []

@@ -2,7 +2,7 @@
  * The query's own map: principal components of its variable genes, neighbours, and what is made of them, a layout (UMAP) and small
  * clusters (Leiden, as CellTypist over-clusters). None of it knows the labels, so it can speak for or against them.
  */
-import { BadInput, type ErrorReport } from '../../job/errors.ts'
+import type { ErrorReport } from '../../job/errors.ts'
 import { fuzzyGraph } from '../../neighbours/fuzzy-graph.ts'
 import { leiden, overClusteringResolution } from '../../neighbours/leiden.ts'
 import { nearestNeighbours } from '../../neighbours/nearest-neighbours.ts'
@@ -149,10 +149,4 @@ function first({ rows, k, indices, distances }: Neighbours, wanted: number): Nei
 function noMap({ cells, variable }: Prepared): ErrorReport {
   const problem = `there is no map: ${cells} cells and ${variable} variable genes are too few`
   return { code: 'MAP_NOT_MADE', place: 'query', problem, remedy: 'Labels do not need it' }
-}
-
-export function clusterColumnMissing(column: string, place: string): BadInput {
-  const problem = `there is no obs column "${column}" with clusters`
-  const remedy = 'Name a categorical, text or whole-number column, or leave out over_clustering'
-  return new BadInput('OVER_CLUSTERING_COLUMN', `${place}:/obs`, problem, remedy)
 }

@@ -10,8 +10,8 @@ import { type Environment, openStores, setting } from '../../job/stores.ts'
 import { chooseCounts } from '../../prep/choose-counts.ts'
 import { matrixNamed } from '../../prep/counts-state.ts'
 import { inspectDataset } from '../../prep/inspect-dataset.ts'
+import { rules } from '../rules.ts'
 import type { InputFacts } from '../workflow.ts'
-import { workflows } from '../workflows.ts'
 import { openInput } from './inputs.ts'
 import { readJob } from './validate-job.ts'
 
@@ -55,7 +55,7 @@ export async function inspectInput(state: InspectState, environment: Environment
       counts,
       notices: [...inspection.notices, ...counts.notices],
     }
-    workflows[settings.workflow].check(facts, settings)
+    rules[settings.workflow].check(facts, settings)
     const names = geneNames(await file.genesOf(counts.matrix))
     await step.write('genes.json', jsonBytes(names))
     await step.write('facts.json', jsonBytes(facts))

@@ -3,7 +3,8 @@ import type { RoadState } from '../../job/road.ts'
 import { openStep } from '../../job/steps.ts'
 import { type Environment, openStores, setting } from '../../job/stores.ts'
 import { planGenes } from '../../knowledge/gene-plan.ts'
-import { loadModel } from '../../models/bundle.ts'
+import type { Species } from '../../knowledge/genes.ts'
+import { loadCard } from '../../models/bundle.ts'
 import { missingPart } from './failure.ts'
 import { readFacts, readGeneNames } from './inspect-input.ts'
 import { readJob } from './validate-job.ts'
@@ -21,17 +22,23 @@ export async function mapGenes(state: RoadState, environment: Environment): Prom
   const [facts, candidates, model] = [
     await readFacts(work, part),
     await readGeneNames(work, part),
-    await loadModel(models, id),
+    await loadCard(models, id),
   ]
   const plan = await planGenes({
     place: `${facts.inspection.place}:/${facts.counts.matrix === 'raw/X' ? 'raw/var' : 'var'}`,
     query: { candidates, ...(settings.gene_column !== undefined && { chosen: settings.gene_column }) },
-    model: { genes: model.card.genes, type: model.card.geneIds, species: model.card.organism },
+    model: { genes: model.genes, type: model.geneIds, species: speciesOf(model.organism) },
     ...(settings.organism !== undefined && { organism: settings.organism }),
+    matching: settings.gene_matching,
     minGeneFraction: settings.min_gene_fraction,
     minGenes: settings.min_genes,
   })
   await step.write('genes.json', new TextEncoder().encode(JSON.stringify(plan)))
   await step.finish({ value: null, notices: plan.notices, seconds: 0, peakMemory: 0 })
   return { ...state, genes }
+}
+
+/** Models say their organism in words; of others than these two there is no table of genes. */
+function speciesOf(organism: string): Species | null {
+  return organism === 'Homo sapiens' || organism === 'Mus musculus' ? organism : null
 }

@@ -9,7 +9,7 @@ import { openStep } from '../../job/steps.ts'
 import { type Environment, openStores, setting } from '../../job/stores.ts'
 import { loadOntology } from '../../knowledge/ontology.ts'
 import { matchLabels } from '../../knowledge/ontology-match.ts'
-import { loadModel } from '../../models/bundle.ts'
+import { loadCard } from '../../models/bundle.ts'
 import type { LabelTerm } from '../workflow.ts'
 import { missingPart } from './failure.ts'
 import { readJob } from './validate-job.ts'
@@ -24,7 +24,7 @@ export async function matchOntology(state: RoadState, environment: Environment):
   const step = openStep(work, { state: 'MatchOntology', code, dependsOn })
   const ontology = { key: `${step.prefix}labels.json` }
   if ((await step.record()) !== undefined) return { ...state, ontology }
-  const { card } = await loadModel(models, id)
+  const card = await loadCard(models, id)
   const existing = new Map<string, string>()
   for (const [label, term] of Object.entries(card.ontology ?? {})) if (term?.id) existing.set(label, term.id)
   for (const [label, term] of Object.entries(settings.ontology)) existing.set(label, term)

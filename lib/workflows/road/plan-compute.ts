@@ -9,8 +9,8 @@ import type { BatchState, PlanPart, RoadState, StepPlan } from '../../job/road.t
 import { readJson, type StepRecord, writeJsonOnce } from '../../job/steps.ts'
 import { type Environment, openStores, setting } from '../../job/stores.ts'
 import { findModel } from '../../models/bundle.ts'
+import { rules } from '../rules.ts'
 import type { LabelTerm, Road } from '../workflow.ts'
-import { workflows } from '../workflows.ts'
 import { missingPart } from './failure.ts'
 import { readFacts } from './inspect-input.ts'
 import { readJob } from './validate-job.ts'
@@ -64,7 +64,7 @@ export async function planCompute(state: RoadState, environment: Environment): P
   const queues = JSON.parse(setting(environment, 'CELLDROP_QUEUES')) as Queues
   const plan: PlanPart = {
     road: key,
-    trains: workflows[workflow].trains(settings),
+    trains: rules[workflow].trains(settings),
     shards,
     steps: stepPlans(demand, queues),
     expected,
@@ -128,10 +128,10 @@ function roundUp(memory: number): number {
 
 function stepPlans(demand: Demand, queues: Queues): Record<BatchState, StepPlan> {
   const onGpu = (state: BatchState) => demand.compute === 'gpu' && (state === 'Fit' || state === 'Embed')
-  const plan = (state: BatchState): StepPlan => ({
+  const plan = (state: BatchState, vcpus = 2): StepPlan => ({
     queue: onGpu(state) ? queues.gpuSpot : queues.cpuSpot,
     resources: [
-      { Type: 'VCPU', Value: '2' },
+      { Type: 'VCPU', Value: String(vcpus) },
       { Type: 'MEMORY', Value: String(memoryOf(state, demand)) },
       ...(onGpu(state) ? [{ Type: 'GPU' as const, Value: '1' }] : []),
     ],
@@ -139,7 +139,8 @@ function stepPlans(demand: Demand, queues: Queues): Record<BatchState, StepPlan>
   return {
     Prepare: plan('Prepare'),
     Fit: plan('Fit'),
-    Embed: plan('Embed'),
+    // one thread scores a shard
+    Embed: plan('Embed', 1),
     Label: plan('Label'),
     Publish: plan('Publish'),
   }

@@ -12,7 +12,7 @@ import type { ObjectStore } from '../../job/store.ts'
 import { type Environment, openStores, type Stores, setting } from '../../job/stores.ts'
 import { resultsPrefix } from '../../job/uploads.ts'
 import type { GenePlan } from '../../knowledge/gene-plan.ts'
-import type { Road, StepContext, StepResult, Workflow } from '../workflow.ts'
+import type { Road, StepContext, StepResult } from '../workflow.ts'
 import { workflows } from '../workflows.ts'
 import { missingPart } from './failure.ts'
 import { reportOf } from './lambda.ts'
@@ -28,14 +28,6 @@ export const stepExit = {
   unavailable: 30,
   stopped: 143,
 } as const
-
-const methods = {
-  Prepare: 'prepare',
-  Fit: 'fit',
-  Embed: 'embed',
-  Label: 'label',
-  Publish: 'publish',
-} as const satisfies Record<BatchState, keyof Workflow>
 
 export interface Progress {
   celldrop: 'progress'
@@ -100,6 +92,7 @@ async function workStep(
   const base = setting(environment, 'CELLDROP_SCRATCH')
   await mkdir(base, { recursive: true })
   const scratch = await mkdtemp(join(base, `${state}-`))
+  const method = await workflows[road.workflow][state]()
   const begun = performance.now()
   let lastProgress = Number.NEGATIVE_INFINITY
   const context: StepContext = {
@@ -137,7 +130,7 @@ async function workStep(
     },
   }
   try {
-    const result: StepResult = await workflows[road.workflow][methods[state]](context)
+    const result: StepResult = await method(context)
     const seconds = Math.round(performance.now() - begun) / 1000
     const peakMemory = Math.round(process.resourceUsage().maxRSS / 1024)
     await step.finish({ value: result.value, notices: result.notices, seconds, peakMemory })

@@ -9,12 +9,12 @@ import { checkSettings, longestManifest, parseManifest, type Settings } from '..
 import { printable } from '../../job/object-key.ts'
 import { openStore } from '../../job/open-store.ts'
 import type { InputPin, JobPart, RoadState, Start, Upload } from '../../job/road.ts'
-import { writeJsonOnce } from '../../job/steps.ts'
+import { readJson, writeJsonOnce } from '../../job/steps.ts'
 import type { ObjectStore, Pin } from '../../job/store.ts'
 import { type Environment, openStores, type Stores } from '../../job/stores.ts'
 import { isJobFile, resultsPrefix } from '../../job/uploads.ts'
 import { findModel } from '../../models/bundle.ts'
-import { workflows } from '../workflows.ts'
+import { rules } from '../rules.ts'
 
 /** What ValidateJob writes beside the state: the whole job. */
 export interface Job {
@@ -35,22 +35,10 @@ const mostFolderObjects = 100_000
 export async function validateJob(state: RoadState, environment: Environment): Promise<RoadState> {
   const stores = await openStores(environment)
   const { start } = state
-  const settings = await readSettings(start, stores, environment)
-  const inputs: InputPin[] = []
-  for (const { role, location } of workflows[settings.workflow].inputs(settings))
-    inputs.push(await pinInput(role, location, { start, stores, environment }))
-  const model = await findModel(stores.models, settings.model ?? defaultModel(environment))
-  const name = settings.name ?? start.jobId.replace(/-[0-9a-f]{12}$/, '')
   const key = jobKey(start)
-  // who ran it first has pinned its inputs: a job that goes on works on the same content
-  const job = await writeJsonOnce<Job>(stores.work, key, {
-    workflow: settings.workflow,
-    name,
-    start,
-    settings,
-    inputs,
-    model: model.id,
-  })
+  // what ran first has pinned its inputs: a job that goes on works on the same content
+  const known = await readJson<Job>(stores.work, key)
+  const job = known ?? (await writeJsonOnce(stores.work, key, await makeJob({ start, stores, environment })))
   const part: JobPart = {
     workflow: job.workflow,
     name: job.name,
@@ -59,6 +47,17 @@ export async function validateJob(state: RoadState, environment: Environment): P
     announcement: { jobId: start.jobId, results: `${stores.outbox.place}/${start.output}` },
   }
   return { ...state, job: part }
+}
+
+async function makeJob(context: PinContext): Promise<Job> {
+  const { start, stores, environment } = context
+  const settings = await readSettings(start, stores, environment)
+  const inputs: InputPin[] = []
+  for (const { role, location } of rules[settings.workflow].inputs(settings))
+    inputs.push(await pinInput(role, location, context))
+  const model = await findModel(stores.models, settings.model ?? defaultModel(environment))
+  const name = settings.name ?? start.jobId.replace(/-[0-9a-f]{12}$/, '')
+  return { workflow: settings.workflow, name, start, settings, inputs, model: model.id }
 }
 
 async function readSettings(start: Start, { inbox }: Stores, environment: Environment): Promise<Settings> {

@@ -1,17 +1,10 @@
-/**
- * The `annotate` workflow: CELLxGENE Annotate's promise (labels, uncertainty, a place in the space of the reference, a map) with linear
- * models as CellTypist trains them. Nothing is trained here; each state's method has a file of its own.
- */
+/** What can be refused of an `annotate` job before any machine is started for it, and the keys that it writes. */
 import { BadInput } from '../../job/errors.ts'
-import type { InputFacts, Workflow } from '../workflow.ts'
-import { namesFor } from './annotations.ts'
-import { embed } from './embed.ts'
-import { label } from './label.ts'
-import { clusterColumnMissing } from './map-cells.ts'
-import { prepare } from './prepare.ts'
-import { publish } from './publish.ts'
+import type { AnnotateSettings } from '../../job/settings/annotate.ts'
+import { type AnnotationNames, annotationNames, annotationPrefix } from '../../job/stored-names.ts'
+import type { InputFacts, WorkflowRules } from '../workflow.ts'
 
-export const annotate: Workflow = {
+export const annotateRules: WorkflowRules = {
   inputs: ({ query }) => [{ role: 'query', location: query }],
   check(facts, settings) {
     refuseSecondRun(facts, settings)
@@ -27,17 +20,20 @@ export const annotate: Workflow = {
       throw new BadInput('CELLS_NONE', place, 'there are no cells in the file', 'Give a file with cells')
   },
   trains: () => false,
-  prepare,
-  fit: async () => {
-    throw new Error('annotate with a linear model trains nothing')
-  },
-  embed,
-  label,
-  publish,
+}
+
+export function namesFor({
+  annotation_prefix,
+  annotation_type,
+  run_name,
+}: AnnotateSettings): AnnotationNames {
+  return annotationNames(
+    annotationPrefix({ prefix: annotation_prefix, type: annotation_type, run: run_name }),
+  )
 }
 
 /** What an earlier run wrote is replaced only when that is asked for. */
-function refuseSecondRun({ inspection }: InputFacts, settings: Parameters<Workflow['check']>[1]): void {
+function refuseSecondRun({ inspection }: InputFacts, settings: AnnotateSettings): void {
   const { predicted } = namesFor(settings)
   if (settings.overwrite || !inspection.obs.some(({ name }) => name === predicted)) return
   throw new BadInput(
@@ -46,4 +42,10 @@ function refuseSecondRun({ inspection }: InputFacts, settings: Parameters<Workfl
     'the file has annotations of this name already',
     'Give this run a run_name of its own, or set overwrite: true',
   )
+}
+
+export function clusterColumnMissing(column: string, place: string): BadInput {
+  const problem = `there is no obs column "${column}" with clusters`
+  const remedy = 'Name a categorical, text or whole-number column, or leave out over_clustering'
+  return new BadInput('OVER_CLUSTERING_COLUMN', `${place}:/obs`, problem, remedy)
 }

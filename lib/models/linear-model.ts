@@ -1,0 +1,182 @@
+/**
+ * A linear model: one weight a class and gene, as CellTypist's logistic regressions are, with all that its card must say so that
+ * nobody has to guess: genes, labels with their Cell Ontology terms, which probability its scores stand for.
+ *
+ * Trap: two classes have ONE row of weights, that of the second label; their scores are [-s, s], as in scikit-learn.
+ */
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { hashOf } from '../job/canonical.ts'
+import { BadInput } from '../job/errors.ts'
+import { corrupt, shown } from './model-errors.ts'
+
+export const modelFormat = 'celldrop-model/1'
+
+/** names of models: also names of folders and parts of keys */
+export const modelName = z
+  .string()
+  .regex(/^(?![0-9a-f]{64}$)[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/)
+  .describe('letters, digits, ".", "_" and "-"')
+
+const text = z.string().max(10_000)
+const name = z.string().min(1).max(512)
+const hash = z.string().regex(/^[0-9a-f]{64}$/)
+const unique = (names: readonly string[]): boolean => new Set(names).size === names.length
+
+const term = z.strictObject({ id: name, name: text, tier: name })
+
+const blob = z.strictObject({
+  bytes: z.int().min(0),
+  sha256: hash,
+  dtype: z.literal('float64'),
+  shape: z.array(z.int().min(0)).min(1).max(2),
+})
+
+export const blobNames = ['weights', 'intercept', 'mean', 'scale'] as const
+export type BlobName = (typeof blobNames)[number]
+
+export const modelCard = z.strictObject({
+  format: z.literal(modelFormat),
+  kind: z.literal('linear'),
+  name: modelName,
+  id: hash.describe('sha256 of everything here but id and created'),
+  version: text,
+  organism: name,
+  geneIds: z.enum(['symbol', 'ensembl']),
+  genes: z.array(name).min(1).max(500_000).refine(unique, 'a gene occurs twice'),
+  labels: z.array(name).min(2).max(20_000).refine(unique, 'a label occurs twice'),
+  ontology: z.record(name, term.nullable()).describe('the Cell Ontology term of each label'),
+  labelsSource: text,
+  loss: z.enum(['ovr', 'multinomial']).describe('a sigmoid for each label, or one softmax over all'),
+  clip: z.number().positive().nullable().describe('scaled values above are set to it'),
+  centred: z.boolean().describe('the mean is subtracted before scaling'),
+  blobs: z.strictObject({ weights: blob, intercept: blob, mean: blob, scale: blob }),
+  classifiers: z.array(name).min(1).max(100),
+  licence: text,
+  source: text,
+  details: text,
+  url: text,
+  trained: z.strictObject({
+    how: text,
+    estimator: z.enum(['LogisticRegression', 'SGDClassifier']),
+    date: text,
+    cells: z.int().min(0).nullable(),
+    parameters: z.record(name, z.union([text, z.number(), z.boolean(), z.null()])),
+  }),
+  metrics: z.record(name, z.number()),
+  created: z.string().max(64),
+})
+
+export type ModelCard = z.infer<typeof modelCard>
+export type OntologyTerm = z.infer<typeof term>
+
+export interface LinearArrays {
+  /** labels x genes, or 1 x genes for two labels */
+  weights: Float64Array
+  /** one number a row of weights */
+  intercept: Float64Array
+  /** one a gene, of log1p values; zeros where the model does not centre */
+  mean: Float64Array
+  /** one a gene; 0 counts as 1, as in scikit-learn */
+  scale: Float64Array
+}
+
+export interface LinearModel extends LinearArrays {
+  card: ModelCard
+}
+
+/** What a card says of itself; the rest follows from the arrays. */
+export type ModelFacts = Omit<ModelCard, 'format' | 'kind' | 'id' | 'blobs'>
+
+/** How many rows of weights so many labels have. */
+export function weightRows(labels: number): number {
+  return labels === 2 ? 1 : labels
+}
+
+/**
+ * A whole model, its id computed. The same content has the same id, whenever it was created.
+ * @param options.place where it came from, for messages; its name unless told
+ * @throws BadInput MODEL_NAME, MODEL_CORRUPT when shapes or numbers contradict the facts
+ */
+export function makeLinearModel(
+  facts: ModelFacts,
+  arrays: LinearArrays,
+  { place = facts.name }: { place?: string } = {},
+): LinearModel {
+  if (!modelName.safeParse(facts.name).success) throw badName(facts.name)
+  const shapes = expectedShapes(facts)
+  const blobs = Object.fromEntries(
+    blobNames.map((key) => {
+      const bytes = bytesOf(arrays[key])
+      return [key, { bytes: bytes.length, sha256: sha256(bytes), dtype: 'float64', shape: shapes[key] }]
+    }),
+  )
+  const named = { format: modelFormat, kind: 'linear', ...facts, blobs }
+  return checkedModel({ card: { ...named, id: idOf(named) }, arrays, place })
+}
+
+/**
+ * The card and the arrays of a stored model, compared with each other.
+ * @throws BadInput MODEL_CORRUPT
+ */
+export function checkedModel({
+  card: raw,
+  arrays,
+  place,
+}: {
+  card: unknown
+  arrays: LinearArrays
+  place: string
+}): LinearModel {
+  const card = checkedCard(raw, place)
+  for (const key of blobNames) {
+    const [values, stored] = [arrays[key], card.blobs[key]]
+    if (values.byteLength !== stored.bytes) throw corrupt(place, `${key} has not the size of its shape`)
+    if (sha256(bytesOf(values)) !== stored.sha256) throw corrupt(place, `${key} is not what the card says`)
+    if (!values.every(Number.isFinite)) throw corrupt(place, `${key} holds what is no finite number`)
+  }
+  if (arrays.scale.some((value) => value < 0)) throw corrupt(place, 'a scale is negative')
+  return { card, ...arrays }
+}
+
+/** A card that agrees with itself: schema, sizes, id. @throws BadInput MODEL_CORRUPT */
+export function checkedCard(raw: unknown, place: string): ModelCard {
+  const parsed = modelCard.safeParse(raw)
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues
+    throw corrupt(place, shown(`the card says it wrongly: ${issue?.path.join('.')}: ${issue?.message}`))
+  }
+  const card = parsed.data
+  const shapes = expectedShapes(card)
+  for (const key of blobNames) {
+    const { shape, bytes } = card.blobs[key]
+    const count = shapes[key].reduce((product, length) => product * length, 1)
+    if (shape.join() !== shapes[key].join() || bytes !== 8 * count)
+      throw corrupt(place, `${key} has not one number for each label and gene`)
+  }
+  if (idOf(card) !== card.id) throw corrupt(place, 'the card was changed after it was made')
+  return card
+}
+
+function badName(given: string): BadInput {
+  const problem = `"${shown(given)}" is no name for a model`
+  const remedy = 'Take at most 64 letters, digits, ".", "_" and "-", with a letter or digit at both ends'
+  return new BadInput('MODEL_NAME', 'name', problem, remedy)
+}
+
+function expectedShapes({ labels, genes }: Pick<ModelCard, 'labels' | 'genes'>): Record<BlobName, number[]> {
+  const rows = weightRows(labels.length)
+  return { weights: [rows, genes.length], intercept: [rows], mean: [genes.length], scale: [genes.length] }
+}
+
+function idOf(card: object): string {
+  return hashOf({ ...card, id: undefined, created: undefined }, 64)
+}
+
+export function bytesOf(values: Float64Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}

@@ -1,0 +1,97 @@
+/**
+ * Columns of a query become the genes of a model: each row's entries move to the model's gene numbers, in ascending order,
+ * and columns that are one gene there are summed, as counts are (of logs: the log of the sum of what they stand for).
+ *
+ * Every row is scattered into a scratch row with a bit for each gene touched, and read back bit by bit: no sorting.
+ */
+import type { RowSlab } from '../data/cells.ts'
+
+export interface Alignment {
+  /** for each column of the query the gene of the model, or -1 */
+  target: Int32Array
+  /** how many genes the model has */
+  genes: number
+  /** what the values are: duplicates are summed as counts, or below the log1p. Counts unless told */
+  values?: 'counts' | 'log1p'
+}
+
+/** Rows of a slab over the model's genes, columns ascending, zeros left out; a slab of its own memory. */
+export function alignRows(slab: RowSlab, { target, genes, values = 'counts' }: Alignment): RowSlab {
+  checkTarget(target, { columns: slab.columns, genes })
+  const { rows, indptr } = slab
+  const scratch = new Float64Array(genes)
+  const touched = new Uint32Array(Math.ceil(genes / 32))
+  const stored = indptr[rows]!
+  const outIndices = new Int32Array(stored)
+  const outValues = hasWideValues(slab) ? new Float64Array(stored) : new Float32Array(stored)
+  const outIndptr = new Int32Array(rows + 1)
+  const add = values === 'log1p' ? addLogs : addCounts
+  let at = 0
+  for (let row = 0; row < rows; row++) {
+    scatterRow(slab, row, { target, scratch, touched, add })
+    for (let word = 0; word < touched.length; word++) {
+      let bits = touched[word]!
+      if (bits === 0) continue
+      touched[word] = 0
+      while (bits !== 0) {
+        const lowest = bits & -bits
+        const gene = word * 32 + 31 - Math.clz32(lowest)
+        bits ^= lowest
+        const value = scratch[gene]!
+        if (value === 0) continue
+        outIndices[at] = gene
+        outValues[at++] = value
+      }
+    }
+    outIndptr[row + 1] = at
+  }
+  return {
+    start: slab.start,
+    rows,
+    columns: genes,
+    indptr: outIndptr,
+    indices: outIndices.subarray(0, at),
+    values: outValues.subarray(0, at),
+  }
+}
+
+interface Scatter {
+  target: Int32Array
+  scratch: Float64Array
+  /** one bit a gene */
+  touched: Uint32Array
+  add: (a: number, b: number) => number
+}
+
+function scatterRow(slab: RowSlab, row: number, { target, scratch, touched, add }: Scatter): void {
+  const { indices, values } = slab
+  const end = slab.indptr[row + 1]!
+  for (let i = slab.indptr[row]!; i < end; i++) {
+    const gene = target[indices[i]!]!
+    if (gene < 0) continue
+    const word = gene >>> 5
+    const bit = 1 << (gene & 31)
+    const before = touched[word]!
+    if ((before & bit) === 0) {
+      touched[word] = before | bit
+      scratch[gene] = values[i]!
+    } else {
+      scratch[gene] = add(scratch[gene]!, values[i]!)
+    }
+  }
+}
+
+const addCounts = (a: number, b: number): number => a + b
+const addLogs = (a: number, b: number): number => Math.log1p(Math.expm1(a) + Math.expm1(b))
+
+/** float32 does not hold every sum of 32-bit integers, nor float64 */
+function hasWideValues({ values }: RowSlab): boolean {
+  return values instanceof Float64Array || values instanceof Int32Array || values instanceof Uint32Array
+}
+
+function checkTarget(target: Int32Array, { columns, genes }: { columns: number; genes: number }): void {
+  if (target.length !== columns) throw new RangeError(`${target.length} targets for ${columns} columns`)
+  for (let i = 0; i < target.length; i++) {
+    if (target[i]! >= genes) throw new RangeError(`column ${i} goes to gene ${target[i]} of ${genes}`)
+  }
+}
