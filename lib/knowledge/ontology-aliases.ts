@@ -15,15 +15,7 @@ export interface Alias {
   notIn?: readonly Tissue[]
 }
 
-export type Tissue =
-  | 'pancreas'
-  | 'liver'
-  | 'breast'
-  | 'salivary gland'
-  | 'kidney'
-  | 'stomach'
-  | 'retina'
-  | 'brain'
+export type Tissue = 'pancreas' | 'liver' | 'breast' | 'salivary gland' | 'kidney' | 'retina' | 'brain'
 
 const t = 'cd3 cd3d cd3e alpha beta alphabeta ab tcr conventional lymphocyte'
 const b = 'cd19 cd20 ms4a1 cd79a lymphocyte'

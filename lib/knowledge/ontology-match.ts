@@ -102,7 +102,7 @@ function matcherOf(
   const read = options.policy === 'spatialcore' ? spatialCoreMatcher(given) : exactFirstMatcher(labels, given)
   return (label) => {
     const existing = options.existing?.get(label)
-    if (existing === undefined) return read(label)
+    if (existing === undefined || noCellType.has(plainText(existing))) return read(label)
     const kept = keptId(label, { id: existing, ontology })
     if (kept !== undefined) return kept
     const match = read(label)
@@ -113,16 +113,12 @@ function matcherOf(
 
 /** The match for an id that is in use, or has a successor. */
 function keptId(label: string, given: { id: string; ontology: Ontology }): LabelMatch | undefined {
-  const { ontology } = given
-  const id = cellOntologyId(given.id)
-  if (id === undefined) return undefined
-  const known = { label, tier: 'existing', score: 1, candidates: [] } as const
-  const term = ontology.byId.get(id)
-  if (term !== undefined) return { ...known, candidates: [], id, name: term.name }
-  const now = ontology.byId.get(ontology.replacedBy.get(id) ?? '')
-  return (
-    now && { ...known, candidates: [], id: now.id, name: now.name, reason: `${id} was replaced by ${now.id}` }
-  )
+  const { byId, replacedBy } = given.ontology
+  const id = cellOntologyId(given.id) ?? ''
+  const term = byId.get(id) ?? byId.get(replacedBy.get(id) ?? '')
+  if (term === undefined) return undefined
+  const reason = term.id === id ? {} : { reason: `${id} was replaced by ${term.id}` }
+  return { label, id: term.id, name: term.name, tier: 'existing', score: 1, candidates: [], ...reason }
 }
 
 function exactFirstMatcher(
@@ -213,7 +209,6 @@ const tissues: readonly [Tissue, RegExp][] = [
   ['breast', /breast|mammary/],
   ['salivary gland', /saliva|parotid|submandibular/],
   ['kidney', /kidney|renal/],
-  ['stomach', /stomach|gastric/],
   ['retina', /retina/],
   ['brain', /brain|cortex|cerebell/],
 ]

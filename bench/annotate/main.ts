@@ -1,0 +1,124 @@
+/**
+ * `npm run bench:annotate`: the whole road on this machine, `celldrop annotate` as a user runs it, from a cold start: the largest real
+ * query of shared/data with a real CellTypist model, and the same cells many times over for 100,000 cells. Its peer is what the same
+ * work takes in Python (scanpy is not in Debian): reading, normalising, scoring as CellTypist does, PCA, neighbours, UMAP and writing.
+ * Fills the section "annotate" of BENCHMARKS.md.
+ */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism, cpus, loadavg } from 'node:os'
+import { join, resolve } from 'node:path'
+import { performance } from 'node:perf_hooks'
+
+const root = resolve(import.meta.dirname, '../..')
+const shared = resolve(root, '../shared')
+const folder = join(root, 'bench/.cache/annotate')
+const main = join(root, 'lib/local/main.ts')
+const python = process.env.CELLDROP_PYTHON ?? '/usr/bin/python3'
+const rounds = Number(process.env.BENCH_ROUNDS ?? 3)
+const manyCells = Number(process.env.BENCH_CELLS ?? 100_000)
+
+interface Step {
+  step: string
+  seconds: number
+  peakMemoryMiB: number
+}
+interface Run {
+  wall: number
+  steps: Step[]
+}
+
+function celldrop(words: string[], cwd: string): void {
+  const { status, stderr } = spawnSync(process.execPath, [main, ...words], { cwd, encoding: 'utf8' })
+  if (status !== 0) throw new Error(`celldrop ${words.join(' ')} ended with ${status}: ${stderr}`)
+}
+
+/** A folder of its own each time: nothing that was finished before is found. */
+function annotate(query: string, round: number): Run {
+  const place = join(folder, `run-${round}`)
+  rmSync(place, { recursive: true, force: true })
+  mkdirSync(place, { recursive: true })
+  const begun = performance.now()
+  celldrop(
+    ['annotate', query, '--model', 'sorted', '--models', join(folder, 'models'), '--out', 'out'],
+    place,
+  )
+  const wall = (performance.now() - begun) / 1000
+  const { timings } = JSON.parse(readFileSync(join(place, 'out/result.json'), 'utf8')) as { timings: Step[] }
+  rmSync(place, { recursive: true, force: true })
+  return { wall, steps: timings }
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
+}
+
+function peer(query: string): { wall: number; peak: number; versions: string } {
+  const out = execFileSync(
+    python,
+    [
+      'bench/annotate/peer.py',
+      query,
+      join(shared, 'golden/celltypist/pbmc_sorted_lr.pkl'),
+      join(folder, 'peer.h5ad'),
+    ],
+    {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
+  return JSON.parse(out.trim().split('\n').at(-1)!) as ReturnType<typeof peer>
+}
+
+function row(title: string, runs: readonly Run[], peers: readonly ReturnType<typeof peer>[]): string {
+  const wall = median(runs.map((run) => run.wall))
+  const peak = median(runs.map((run) => Math.max(...run.steps.map((step) => step.peakMemoryMiB))))
+  const theirs = median(peers.map((run) => run.wall))
+  const parts = runs[0]!.steps.map(
+    ({ step }, i) => `${step} ${median(runs.map((run) => run.steps[i]!.seconds)).toFixed(1)}`,
+  )
+  const memory = median(peers.map((run) => run.peak))
+  return `| ${title} | ${wall.toFixed(1)} s | ${theirs.toFixed(1)} s | ${(theirs / wall).toFixed(1)} x | ${peak.toFixed(0)} MiB | ${memory.toFixed(0)} MiB | ${parts.join(', ')} |`
+}
+
+mkdirSync(folder, { recursive: true })
+rmSync(join(folder, 'models'), { recursive: true, force: true })
+const pickle = join(shared, 'golden/celltypist/pbmc_sorted_lr.pkl')
+celldrop(['import-model', pickle, '--name', 'sorted', '--models', join(folder, 'models')], folder)
+const real = join(shared, 'data/pbmc4k_query/pbmc4k_soupx_labelled.h5ad')
+const many = join(folder, `pbmc-${manyCells}.h5ad`)
+if (!existsSync(many))
+  execFileSync(python, ['bench/annotate/many.py', real, many, String(manyCells)], {
+    cwd: root,
+    stdio: 'inherit',
+  })
+const load = loadavg()[0]!.toFixed(1)
+const smallRuns: Run[] = []
+const smallPeers: ReturnType<typeof peer>[] = []
+for (let round = 0; round < rounds; round++) {
+  smallRuns.push(annotate(real, round))
+  smallPeers.push(peer(real))
+}
+const largeRuns = [annotate(many, rounds)]
+const largePeers = [peer(many)]
+const section = [
+  `Machine: ${availableParallelism()} x ${cpus()[0]!.model.trim().split(' ').slice(0, 2).join(' ')}, load ${load}. Node ${process.version}; ${smallPeers[0]!.versions}.`,
+  `${new Date().toISOString().slice(0, 10)}, median of ${rounds}; ${manyCells} cells once. Model: 9 labels x 8863 genes. Ours from the command line to result.json, report and table included, a process for each step; the peer in one process, without report, table, voting or ontology.`,
+  '',
+  '| query | Celldrop | peer | ratio | peak of a step | peer | seconds of each step |',
+  '|---|---|---|---|---|---|---|',
+  row('pbmc4k: 2,170 cells x 33,694 genes (7 MB)', smallRuns, smallPeers),
+  row(`the same cells over and over: ${manyCells} cells x 33,694 genes`, largeRuns, largePeers),
+].join('\n')
+console.log(section)
+if (process.env.BENCH_CELLS === undefined) {
+  const path = join(root, 'BENCHMARKS.md')
+  const page = readFileSync(path, 'utf8')
+  const [start, end] = ['<!-- annotate -->', '<!-- /annotate -->']
+  const body = `${start}\n${section}\n${end}`
+  const filled = page.includes(start)
+    ? page.slice(0, page.indexOf(start)) + body + page.slice(page.indexOf(end) + end.length)
+    : `${page}\n## annotate (\`npm run bench:annotate\`)\n\n${body}\n`
+  writeFileSync(path, filled)
+}
