@@ -74,8 +74,8 @@ export interface StepResult {
 export interface WorkflowRules {
   /** the settings that name inputs, with what they name */
   inputs(settings: Settings): { role: string; location: string }[]
-  /** problems that can be seen from the facts alone; called by InspectInput */
-  check(facts: InputFacts, settings: Settings): void
+  /** problems that can be seen before it is asked where the counts are; called by InspectInput */
+  check(inspection: Inspection, settings: Settings): void
   trains(settings: Settings): boolean
 }
 

@@ -12,7 +12,7 @@ import { type Annotated, countsOf } from './annotated.ts'
 
 /** obs columns that the page offers unless the job says which. */
 const mostColumns = 20
-/** A column with more values than this names cells, not groups. */
+/** A column with more values than this, or than half of the cells, names cells and not groups: it has no place in a report. */
 const mostCategories = 200
 
 export function reportContent(
@@ -184,7 +184,7 @@ function colouringOf(column: string, content: Column): Colouring | undefined {
     return { kind: 'categorical', name, codes: content.codes, categories }
   }
   const categories = [...new Set(texts)].filter((text) => text !== '').sort()
-  if (categories.length > mostCategories) return undefined
+  if (categories.length > mostCategories || 2 * categories.length > texts.length) return undefined
   const codeOf = new Map(categories.map((text, code) => [text, code]))
   return {
     kind: 'categorical',

@@ -2,13 +2,16 @@
 import { BadInput } from '../../job/errors.ts'
 import type { AnnotateSettings } from '../../job/settings/annotate.ts'
 import { type AnnotationNames, annotationNames, annotationPrefix } from '../../job/stored-names.ts'
-import type { InputFacts, WorkflowRules } from '../workflow.ts'
+import type { Inspection } from '../../prep/inspect-dataset.ts'
+import type { WorkflowRules } from '../workflow.ts'
 
 export const annotateRules: WorkflowRules = {
   inputs: ({ query }) => [{ role: 'query', location: query }],
-  check(facts, settings) {
-    refuseSecondRun(facts, settings)
-    const { place, obs } = facts.inspection
+  check(inspection, settings) {
+    const { place, obs, nObs } = inspection
+    if (nObs === 0)
+      throw new BadInput('CELLS_NONE', place, 'there are no cells in the file', 'Give a file with cells')
+    refuseSecondRun(inspection, settings)
     const column = settings.majority_voting ? settings.over_clustering : undefined
     if (column !== undefined && !obs.some(({ name }) => name === column))
       throw clusterColumnMissing(column, place)
@@ -16,8 +19,6 @@ export const annotateRules: WorkflowRules = {
       const problem = `a linear model has no classifier "${settings.classifier}"`
       throw new BadInput('CLASSIFIER_UNKNOWN', 'classifier', problem, 'Leave it out, or write "default"')
     }
-    if (facts.inspection.nObs === 0)
-      throw new BadInput('CELLS_NONE', place, 'there are no cells in the file', 'Give a file with cells')
   },
   trains: () => false,
 }
@@ -33,7 +34,7 @@ export function namesFor({
 }
 
 /** What an earlier run wrote is replaced only when that is asked for. */
-function refuseSecondRun({ inspection }: InputFacts, settings: AnnotateSettings): void {
+function refuseSecondRun(inspection: Inspection, settings: AnnotateSettings): void {
   const { predicted } = namesFor(settings)
   if (settings.overwrite || !inspection.obs.some(({ name }) => name === predicted)) return
   throw new BadInput(

@@ -39,6 +39,7 @@ export async function inspectInput(state: InspectState, environment: Environment
       seed: settings.seed,
       ...(layer !== undefined && { countsLayer: layer }),
     })
+    rules[settings.workflow].check(inspection, settings)
     const { rawCounts, normalisationDetails } = inspection
     const counts = chooseCounts(
       { rawCounts, normalisation: normalisationDetails, checked: normalisationDetails.checked, notices: [] },
@@ -55,7 +56,6 @@ export async function inspectInput(state: InspectState, environment: Environment
       counts,
       notices: [...inspection.notices, ...counts.notices],
     }
-    rules[settings.workflow].check(facts, settings)
     const names = geneNames(await file.genesOf(counts.matrix))
     await step.write('genes.json', jsonBytes(names))
     await step.write('facts.json', jsonBytes(facts))

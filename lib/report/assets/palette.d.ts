@@ -1,0 +1,1 @@
+export function scaleColours(ramp: readonly string[], isDark: boolean): Uint32Array
