@@ -7,43 +7,58 @@ import type { RowSlab, Table } from '../../lib/data/cells.ts'
 import type { AnnDataToWrite } from '../../lib/data/write-h5ad.ts'
 import type { Random } from '../../lib/job/random.ts'
 
-/** Types by their Cell Ontology names, each with genes that mark it. */
-const types: readonly { name: string; share: number; markers: readonly string[] }[] = [
+/** Types by their Cell Ontology names, each with genes that mark it; types of one lineage share most of their programme. */
+const types: readonly { name: string; lineage: number; share: number; markers: readonly string[] }[] = [
   {
     name: 'CD4-positive, alpha-beta T cell',
+    lineage: 0,
     share: 0.28,
-    markers: ['CD3D', 'CD3E', 'IL7R', 'CD4', 'LTB', 'TCF7', 'MAL'],
+    markers: ['CD3D', 'CD3E', 'IL7R', 'CD4', 'LTB', 'MAL'],
   },
   {
     name: 'CD8-positive, alpha-beta T cell',
+    lineage: 0,
     share: 0.16,
-    markers: ['CD3D', 'CD3E', 'CD8A', 'CD8B', 'GZMK', 'CCL5', 'TRGC2'],
+    markers: ['CD3D', 'CD3E', 'CD8A', 'CD8B', 'GZMK', 'CCL5'],
   },
   {
     name: 'natural killer cell',
+    lineage: 0,
     share: 0.12,
-    markers: ['NKG7', 'GNLY', 'KLRD1', 'PRF1', 'GZMB', 'FGFBP2', 'KLRF1'],
+    markers: ['NKG7', 'GNLY', 'KLRD1', 'PRF1', 'GZMB', 'CCL5'],
   },
-  { name: 'B cell', share: 0.14, markers: ['MS4A1', 'CD79A', 'CD79B', 'CD74', 'TCL1A', 'BANK1', 'VPREB3'] },
+  {
+    name: 'B cell',
+    lineage: 1,
+    share: 0.14,
+    markers: ['MS4A1', 'CD79A', 'CD79B', 'CD74', 'BANK1', 'VPREB3'],
+  },
   {
     name: 'CD14-positive monocyte',
+    lineage: 2,
     share: 0.16,
-    markers: ['LYZ', 'CD14', 'S100A8', 'S100A9', 'VCAN', 'FCN1', 'CST3'],
+    markers: ['LYZ', 'CD14', 'S100A8', 'S100A9', 'VCAN', 'CST3'],
   },
   {
     name: 'CD16-positive monocyte',
+    lineage: 2,
     share: 0.06,
-    markers: ['FCGR3A', 'MS4A7', 'LST1', 'CDKN1C', 'RHOC', 'CST3', 'FCN1'],
+    markers: ['FCGR3A', 'MS4A7', 'LST1', 'CDKN1C', 'RHOC', 'CST3'],
   },
   {
     name: 'plasmacytoid dendritic cell',
+    lineage: 3,
     share: 0.04,
-    markers: ['LILRA4', 'CLEC4C', 'IRF7', 'GZMB', 'ITM2C', 'TCF4', 'PLD4'],
+    markers: ['LILRA4', 'CLEC4C', 'IRF7', 'GZMB', 'TCF4', 'CD74'],
   },
-  { name: 'megakaryocyte', share: 0.04, markers: ['PPBP', 'PF4', 'GP9', 'ITGA2B', 'TUBB1', 'NRGN', 'SPARC'] },
+  {
+    name: 'megakaryocyte',
+    lineage: 4,
+    share: 0.04,
+    markers: ['PPBP', 'PF4', 'GP9', 'ITGA2B', 'TUBB1', 'NRGN'],
+  },
 ]
 
-export const typeNames = types.map(({ name }) => name)
 export const unseenType = 'plasmacytoid dendritic cell'
 
 export interface Simulated {
@@ -70,14 +85,15 @@ export function makeGenome(genes: readonly string[], { random, size }: { random:
   const names = random.shuffle([...markers, ...others])
   // most genes are faint, a few make up most of the counts
   const level = Float64Array.from(names, () => Math.exp(random.normal() * 1.6 - 1))
-  const profiles = types.map(({ markers: own }) => {
-    const drift = Float64Array.from(names, () =>
-      random.uniform() < 0.08 ? Math.exp(random.normal() * 0.8) : 1,
-    )
+  const drift = (share: number, size: number) =>
+    Float64Array.from(names, () => (random.uniform() < share ? Math.exp(random.normal() * size) : 1))
+  const lineages = Array.from({ length: 5 }, () => drift(0.06, 0.9))
+  const profiles = types.map(({ lineage, markers: own }) => {
+    const subtype = drift(0.015, 0.5)
     return Float64Array.from(names, (name, gene) => {
-      const base = level[gene]! * drift[gene]!
-      if (own.includes(name)) return 6 + 6 * random.uniform()
-      return markers.includes(name) ? 0.1 * Math.min(base, 1) : base
+      const base = level[gene]! * lineages[lineage]![gene]! * subtype[gene]!
+      if (own.includes(name)) return 1.5 + 2 * random.uniform()
+      return markers.includes(name) ? 0.2 * Math.min(base, 1) : base
     })
   })
   return { names, profiles }
