@@ -1,6 +1,7 @@
 /**
  * `npm run demo`: the main job on a laptop, from nothing. Makes a labelled reference and a query of another laboratory, trains a model,
- * drops the query into an inbox and lets `celldrop watch` find it, as it would find a file that a person drops. Everything stays in demo/.
+ * drops the query into an inbox and lets `celldrop watch` find it, as it would find a file that a person drops. Everything stays in demo/, or
+ * in the folder that is named.
  */
 import { spawn } from 'node:child_process'
 import { copyFile, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
@@ -21,13 +22,13 @@ import { normalisedRows } from '../../lib/prep/normalise.ts'
 import { makeGenome, simulate, unseenType } from './simulate.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const folder = join(root, 'demo')
+const folder = resolve(process.argv[2] ?? join(root, 'demo'))
 const seed = 7
 const model = 'demo-blood'
 
 const begun = performance.now()
 await rm(folder, { recursive: true, force: true })
-await mkdir(folder)
+await mkdir(folder, { recursive: true })
 await makeCells()
 await train()
 await dropAndWatch()
@@ -87,7 +88,9 @@ async function train(): Promise<void> {
 }
 
 async function dropAndWatch(): Promise<void> {
-  say('dropping the query into the inbox: demo/inbox/annotate/query.h5ad')
+  say(
+    `dropping the query into the inbox: ${relative(process.cwd(), join(folder, 'inbox/annotate/query.h5ad'))}`,
+  )
   const inbox = join(folder, 'inbox', 'annotate')
   await mkdir(inbox, { recursive: true })
   await copyFile(join(folder, 'query.h5ad'), join(inbox, 'query.h5ad.part'))
