@@ -5,10 +5,10 @@
  * Fills the section "annotate" of BENCHMARKS.md.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, cpus, loadavg } from 'node:os'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { performance } from 'node:perf_hooks'
+import { machine, median, today, writeSection } from '../section.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const shared = resolve(root, '../shared')
@@ -47,10 +47,6 @@ function annotate(query: string, round: number): Run {
   const { timings } = JSON.parse(readFileSync(join(place, 'out/result.json'), 'utf8')) as { timings: Step[] }
   rmSync(place, { recursive: true, force: true })
   return { wall, steps: timings }
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
 }
 
 function peer(query: string): { wall: number; peak: number; versions: string } {
@@ -93,7 +89,6 @@ if (!existsSync(many))
     cwd: root,
     stdio: 'inherit',
   })
-const load = loadavg()[0]!.toFixed(1)
 const smallRuns: Run[] = []
 const smallPeers: ReturnType<typeof peer>[] = []
 for (let round = 0; round < rounds; round++) {
@@ -103,8 +98,8 @@ for (let round = 0; round < rounds; round++) {
 const largeRuns = [annotate(many, rounds)]
 const largePeers = [peer(many)]
 const section = [
-  `Machine: ${availableParallelism()} x ${cpus()[0]!.model.trim().split(' ').slice(0, 2).join(' ')}, load ${load}. Node ${process.version}; ${smallPeers[0]!.versions}.`,
-  `${new Date().toISOString().slice(0, 10)}, median of ${rounds}; ${manyCells} cells once. Model: 9 labels x 8863 genes. Ours from the command line to result.json, report and table included, a process for each step; the peer in one process, without report, table, voting or ontology.`,
+  `Machine: ${machine()}; ${smallPeers[0]!.versions}.`,
+  `${today()}, median of ${rounds}; ${manyCells} cells once. Model: 9 labels x 8863 genes. Ours from the command line to result.json, report and table included, a process for each step; the peer in one process, without report, table, voting or ontology.`,
   '',
   '| query | Celldrop | peer | ratio | peak of a step | peer | seconds of each step |',
   '|---|---|---|---|---|---|---|',
@@ -112,13 +107,4 @@ const section = [
   row(`the same cells over and over: ${manyCells} cells x 33,694 genes`, largeRuns, largePeers),
 ].join('\n')
 console.log(section)
-if (process.env.BENCH_CELLS === undefined) {
-  const path = join(root, 'BENCHMARKS.md')
-  const page = readFileSync(path, 'utf8')
-  const [start, end] = ['<!-- annotate -->', '<!-- /annotate -->']
-  const body = `${start}\n${section}\n${end}`
-  const filled = page.includes(start)
-    ? page.slice(0, page.indexOf(start)) + body + page.slice(page.indexOf(end) + end.length)
-    : `${page}\n## annotate (\`npm run bench:annotate\`)\n\n${body}\n`
-  writeFileSync(path, filled)
-}
+if (process.env.BENCH_CELLS === undefined) writeSection('annotate', section)

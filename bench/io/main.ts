@@ -3,11 +3,11 @@
  * "io" of BENCHMARKS.md. Files are made once and kept in bench/.cache (about 1.5 GB).
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { availableParallelism, cpus, loadavg } from 'node:os'
+import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { findPython } from '../../test/support/python.ts'
 import { hasShared, sharedPath } from '../../test/support/shared.ts'
+import { machine, median, today, writeSection } from '../section.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const cache = join(root, 'bench', '.cache')
@@ -44,11 +44,6 @@ function generated(name: string, gzip: number): string {
     peer('generate', path, String(cells), String(genes), String(perCell), String(gzip))
   }
   return path
-}
-
-function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[sorted.length >> 1] ?? Number.NaN
 }
 
 interface Row {
@@ -157,8 +152,8 @@ function report({
   const look = (name: string, { requests, bytes, size, seconds }: Result): string =>
     `| ${name} | ${(Number(size) / 1e6).toFixed(0)} MB | ${requests} | ${(Number(bytes) / 1e6).toFixed(1)} MB | ${((100 * Number(bytes)) / Number(size)).toFixed(2)} % | ${seconds.toFixed(2)} s |`
   return [
-    `Machine: ${availableParallelism()} x ${cpus()[0]?.model.trim()}, load ${loadavg()[0]?.toFixed(1)}. Node ${process.version}; h5py ${versions.h5py} on HDF5 ${versions.hdf5}, anndata ${versions.anndata}.`,
-    `${new Date().toISOString().slice(0, 10)}, median of ${rounds}. Generated CSR ${cells} x ${genes}, ${stored} non-zeros (float32 and int32: ${((stored * 8) / 1e6).toFixed(0)} MB), chunks as h5py guesses them.`,
+    `Machine: ${machine()}; h5py ${versions.h5py} on HDF5 ${versions.hdf5}, anndata ${versions.anndata}.`,
+    `${today()}, median of ${rounds}. Generated CSR ${cells} x ${genes}, ${stored} non-zeros (float32 and int32: ${((stored * 8) / 1e6).toFixed(0)} MB), chunks as h5py guesses them.`,
     '',
     '| task | Celldrop | h5py / anndata | ratio | target | peak above base | peer |',
     '|---|---|---|---|---|---|---|',
@@ -173,11 +168,6 @@ function report({
   ].join('\n')
 }
 
-const page = join(root, 'BENCHMARKS.md')
-const text = readFileSync(page, 'utf8')
 const section = run()
 console.log(section)
-writeFileSync(
-  page,
-  text.replace(/(<!-- io -->\n)[\s\S]*?(\n<!-- \/io -->)/, (_, start, end) => `${start}${section}${end}`),
-)
+writeSection('io', section)

@@ -3,9 +3,9 @@
  * scipy and scikit-learn, alternately, in this run. Fills the section "prep" of BENCHMARKS.md; with BENCH_CELLS it prints only.
  */
 import { execFileSync } from 'node:child_process'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, cpus, loadavg } from 'node:os'
+import { rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { machine, median, today, writeSection } from '../section.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const folder = join(root, 'bench', '.cache', 'prep')
@@ -31,10 +31,6 @@ const ours = (task: string): string =>
   call(process.execPath, ['bench/prep/ours.ts', task, folder, String(cells)])
 const peer = (task: string): string => call(python, ['bench/prep/peer.py', task, folder, String(cells)])
 
-function median(values: number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
-}
-
 function row(task: Task, { mine, theirs }: { mine: Results[]; theirs: Results[] }): string {
   const [a, b] = [mine[0]![task].checksum, theirs[0]![task].checksum]
   // float32 on both sides, summed in another order
@@ -55,8 +51,8 @@ function run(): string {
   const versions = JSON.parse(peer('versions')) as Record<string, string>
   const tasks = Object.keys(titles) as Task[]
   return [
-    `Machine: ${availableParallelism()} x ${cpus()[0]?.model.trim()}, load ${loadavg()[0]?.toFixed(1)}. Node ${process.version}; scipy ${versions.scipy}, scikit-learn ${versions.sklearn}, numpy ${versions.numpy}.`,
-    `${new Date().toISOString().slice(0, 10)}, median of ${rounds}. ${cells} cells of ${perCell} non-zeros in memory, one thread on both sides; non-zeros a second.`,
+    `Machine: ${machine()}; scipy ${versions.scipy}, scikit-learn ${versions.sklearn}, numpy ${versions.numpy}.`,
+    `${today()}, median of ${rounds}. ${cells} cells of ${perCell} non-zeros in memory, one thread on both sides; non-zeros a second.`,
     '',
     '| task | Celldrop | scipy | ratio |',
     '|---|---|---|---|',
@@ -66,15 +62,4 @@ function run(): string {
 
 const section = run()
 console.log(section)
-if (!isSmall) {
-  const page = join(root, 'BENCHMARKS.md')
-  const text = readFileSync(page, 'utf8')
-  const [start, end] = ['<!-- prep -->\n', '\n<!-- /prep -->']
-  const place = text.includes(start)
-    ? text
-    : `${text.trimEnd()}\n\n## prep (\`npm run bench:prep\`)\n\n${start}${end}\n`
-  writeFileSync(
-    page,
-    place.replace(/(<!-- prep -->\n)[\s\S]*?(\n<!-- \/prep -->)/, (_, a, b) => a + section + b),
-  )
-}
+if (!isSmall) writeSection('prep', section)

@@ -3,9 +3,9 @@
  * JSON numbers, alternately, in this run; and a frame of the map in Chromium. Fills the section "report" of BENCHMARKS.md; with
  * BENCH_CELLS (cells instead of 100,000) it prints only.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { createCanvas } from '@napi-rs/canvas'
 import { displayColours } from '../../lib/report/colours.ts'
@@ -14,13 +14,10 @@ import { renderPage } from '../../lib/report/page.ts'
 import { renderScatter } from '../../lib/report/scatter-png.ts'
 import { hasBrowser, launchBrowser, openPage } from '../../test/report/browser.ts'
 import { sampleCells, sampleContent } from '../../test/report/sample-content.ts'
+import { machine, median, today, writeSection } from '../section.ts'
 
 const rounds = 3
 const cells = Number(process.env.BENCH_CELLS ?? 100_000)
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
-}
 
 async function timed(work: () => unknown): Promise<number> {
   const start = performance.now()
@@ -121,8 +118,8 @@ async function run(): Promise<string> {
     `| ${what} | ${ours.toFixed(3)} s${sizes[0]} | ${peer.toFixed(3)} s${sizes[1]} | ${(peer / ours).toFixed(1)} x |`
   const count = cells.toLocaleString('en-GB')
   return [
-    `Machine: ${availableParallelism()} x ${cpus()[0]?.model.trim()}, load ${loadavg()[0]?.toFixed(1)}. Node ${process.version}.`,
-    `${new Date().toISOString().slice(0, 10)}, median of ${rounds}.`,
+    `Machine: ${machine()}.`,
+    `${today()}, median of ${rounds}.`,
     '',
     '| task | Celldrop | peer | ratio |',
     '|---|---|---|---|',
@@ -142,15 +139,4 @@ async function run(): Promise<string> {
 
 const section = await run()
 console.log(section)
-if (process.env.BENCH_CELLS === undefined) {
-  const path = join(resolve(import.meta.dirname, '../..'), 'BENCHMARKS.md')
-  const text = readFileSync(path, 'utf8')
-  const [start, end] = ['<!-- report -->\n', '\n<!-- /report -->']
-  const place = text.includes(start)
-    ? text
-    : `${text.trimEnd()}\n\n## report (\`npm run bench:report\`)\n\n${start}${end}\n`
-  writeFileSync(
-    path,
-    place.replace(/(<!-- report -->\n)[\s\S]*?(\n<!-- \/report -->)/, (_, a, b) => a + section + b),
-  )
-}
+if (process.env.BENCH_CELLS === undefined) writeSection('report', section)

@@ -4,9 +4,9 @@
  * for the peer 16 GB of memory.
  */
 import { execFileSync } from 'node:child_process'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, cpus, loadavg } from 'node:os'
+import { rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { machine, median, today, writeSection } from '../section.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const folder = join(root, 'bench', '.cache', 'scoring')
@@ -35,10 +35,6 @@ function call(command: string, argv: (string | number)[]): string {
 const ours = (...argv: (string | number)[]): string =>
   call(process.execPath, ['bench/scoring/ours.ts', ...argv])
 const peer = (...argv: (string | number)[]): string => call(python, ['bench/scoring/peer.py', ...argv])
-
-function median(values: number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
-}
 
 /** Both sides must have computed the same before their times mean anything. */
 function checkEqual(mine: Result, theirs: Result): void {
@@ -70,8 +66,8 @@ function run(): string {
   const streamed: Result = JSON.parse(ours('stream', many, genes, perCell, labels, modelGenes))
   const versions = JSON.parse(peer('versions')) as Record<string, string>
   return [
-    `Machine: ${availableParallelism()} x ${cpus()[0]?.model.trim()}, load ${loadavg()[0]?.toFixed(1)}. Node ${process.version}, one thread; numpy ${versions.numpy} (BLAS on all cores), scipy ${versions.scipy}, scikit-learn ${versions.sklearn}.`,
-    `${new Date().toISOString().slice(0, 10)}, median of ${rounds}. ${cells} cells x ${genes} genes, ${perCell} non-zeros a cell, in memory; a model of ${labels} labels x ${modelGenes} genes, ${perCell * (modelGenes / genes)} non-zeros a cell in it. Times from all genes to scores; both sides agree to 1e-9.`,
+    `Machine: ${machine()}, one thread; numpy ${versions.numpy} (BLAS on all cores), scipy ${versions.scipy}, scikit-learn ${versions.sklearn}.`,
+    `${today()}, median of ${rounds}. ${cells} cells x ${genes} genes, ${perCell} non-zeros a cell, in memory; a model of ${labels} labels x ${modelGenes} genes, ${perCell * (modelGenes / genes)} non-zeros a cell in it. Times from all genes to scores; both sides agree to 1e-9.`,
     '',
     '| peer | Celldrop | peer | ratio (target 10 x) | without choosing columns | peak above base | peer | share (target 1/5) |',
     '|---|---|---|---|---|---|---|---|',
@@ -84,15 +80,4 @@ function run(): string {
 
 const section = run()
 console.log(section)
-if (!isSmall) {
-  const page = join(root, 'BENCHMARKS.md')
-  const text = readFileSync(page, 'utf8')
-  const [start, end] = ['<!-- scoring -->\n', '\n<!-- /scoring -->']
-  const place = text.includes(start)
-    ? text
-    : `${text.trimEnd()}\n\n## scoring (\`npm run bench:scoring\`)\n\n${start}${end}\n`
-  writeFileSync(
-    page,
-    place.replace(/(<!-- scoring -->\n)[\s\S]*?(\n<!-- \/scoring -->)/, (_, a, b) => a + section + b),
-  )
-}
+if (!isSmall) writeSection('scoring', section)

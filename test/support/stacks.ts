@@ -35,6 +35,13 @@ export function resources(template: Template, type?: string): [string, Resource]
   return all.filter(([, { Type }]) => type === undefined || Type === type)
 }
 
+/** Properties of the one resource of a type. */
+export function onlyOne(template: Template, type: string): Record<string, unknown> {
+  const found = resources(template, type)
+  if (found[0] === undefined || found.length > 1) throw new Error(`${found.length} resources of ${type}`)
+  return found[0][1].Properties
+}
+
 export interface Statement {
   Effect: string
   Action: string | string[]
@@ -62,20 +69,20 @@ export function list(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [value]
 }
 
-/** CloudFormation's functions as one readable text: `${Inbox.Arn}/jobs/*`. */
+/** CloudFormation's functions as one readable text: `<Inbox.Arn>/jobs/*`. */
 export function flat(value: unknown): string {
   if (typeof value === 'string') return value
   if (typeof value !== 'object' || value === null) return String(value)
   const [[name, content] = ['', ''] as const] = Object.entries(value)
-  if (name === 'Ref') return `\${${content}}`
-  if (name === 'Fn::GetAtt') return `\${${(content as string[]).join('.')}}`
+  if (name === 'Ref') return `<${content}>`
+  if (name === 'Fn::GetAtt') return `<${(content as string[]).join('.')}>`
   if (name === 'Fn::Join') return (content as [string, unknown[]])[1].map(flat).join((content as [string])[0])
   if (name === 'Fn::Sub') return String(content)
   // of an export of the storage stack what it is of: Inbox, Work, ...
   if (name === 'Fn::ImportValue') {
     const [, attribute, resource] =
       /ExportsOutput(Ref|FnGetAtt)(Inbox|Work|Models|Outbox|Key)/.exec(String(content)) ?? []
-    return attribute === 'Ref' ? `\${${resource}}` : `\${${resource}.Arn}`
+    return attribute === 'Ref' ? `<${resource}>` : `<${resource}.Arn>`
   }
   return JSON.stringify(value)
 }
