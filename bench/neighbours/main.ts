@@ -4,9 +4,9 @@
  * with BENCH_CELLS (cells instead of 10,000, 50,000 and 20,000) it prints only.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, cpus, loadavg } from 'node:os'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { machine, median, today, writeSection } from '../section.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const folder = join(root, 'bench', '.cache', 'neighbours')
@@ -36,10 +36,6 @@ const ours = (task: string, rows: number): Result =>
   call(process.execPath, ['bench/neighbours/ours.ts', task, folder, String(rows)])
 const peer = (task: string, rows = 0): Result =>
   call(python, ['bench/neighbours/peer.py', task, folder, String(rows)])
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
-}
 
 interface Comparison {
   ours: Result[]
@@ -108,8 +104,8 @@ function run(): string {
   const versions = peer('versions') as unknown as Record<string, string>
   rmSync(folder, { recursive: true })
   return [
-    `Machine: ${availableParallelism()} x ${cpus()[0]?.model.trim()}, load ${loadavg()[0]?.toFixed(1)}. Node ${process.version}; scikit-learn ${versions.sklearn}, pynndescent ${versions.pynndescent}, numpy ${versions.numpy}.`,
-    `${new Date().toISOString().slice(0, 10)}, median of ${rounds}. Both sides use two threads. 31 neighbours in 30 dimensions, 15 groups.`,
+    `Machine: ${machine()}; scikit-learn ${versions.sklearn}, pynndescent ${versions.pynndescent}, numpy ${versions.numpy}.`,
+    `${today()}, median of ${rounds}. Both sides use two threads. 31 neighbours in 30 dimensions, 15 groups.`,
     '',
     '| task (peer) | Celldrop | peer | ratio | recall | peer | peak memory | peer |',
     '|---|---|---|---|---|---|---|---|',
@@ -123,12 +119,4 @@ function run(): string {
 
 const section = run()
 console.log(section)
-if (small === undefined) {
-  const page = join(root, 'BENCHMARKS.md')
-  const [start, end] = ['<!-- neighbours -->\n', '\n<!-- /neighbours -->']
-  const text = readFileSync(page, 'utf8')
-  if (!text.includes(start) || !text.includes(end))
-    throw new Error(`BENCHMARKS.md has no section ${start.trim()}`)
-  const before = text.slice(0, text.indexOf(start) + start.length)
-  writeFileSync(page, `${before}${section}${text.slice(text.indexOf(end))}`)
-}
+if (small === undefined) writeSection('neighbours', section)
