@@ -47,7 +47,9 @@ const mostListed = 5000
 /** @param stateMachine its ARN; no request is made yet */
 export function openExecutions(
   stateMachine: string,
-  { client = new SFNClient({ maxAttempts: 8 }) }: { client?: SFNClient } = {},
+  {
+    client = new SFNClient({ maxAttempts: 8, region: stateMachine.split(':')[3] ?? '' }),
+  }: { client?: SFNClient } = {},
 ): Executions {
   const arnOf = (name: string) => `${stateMachine.replace(':stateMachine:', ':execution:')}:${name}`
   const describe = async (name: string): Promise<Execution | undefined> => {

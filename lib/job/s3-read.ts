@@ -12,7 +12,7 @@ import {
   HeadObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3'
-import { StoreFailure } from './errors.ts'
+import { StoreFailure, StoreUnavailable } from './errors.ts'
 import { answerOf, objectChanged, objectMissing, s3Failure } from './s3-errors.ts'
 import type { ObjectInfo, Pin } from './store.ts'
 
@@ -152,7 +152,7 @@ async function fetchBody(
       return await collect(body, measure(answer))
     } catch (error) {
       if (error instanceof StoreFailure) throw error
-      if (tried === bodyTries) throw readFailed(object, `the content broke off ${tried} times`, error)
+      if (tried === bodyTries) throw brokenOff(object, tried, error)
     } finally {
       body.destroy()
     }
@@ -180,6 +180,13 @@ function pinned({ etag, versionId }: Pin): { IfMatch: string; VersionId?: string
   return versionId === undefined ? { IfMatch: etag } : { IfMatch: etag, VersionId: versionId }
 }
 
-function readFailed(object: S3Object, problem: string, cause?: unknown): StoreFailure {
-  return new StoreFailure('READ_FAILED', object.place, problem, 'Check the network and run again', { cause })
+function readFailed(object: S3Object, problem: string): StoreFailure {
+  return new StoreFailure('READ_FAILED', object.place, problem, 'Check the network and run again')
+}
+
+/** The network may be better in a while. */
+function brokenOff(object: S3Object, tries: number, cause: unknown): StoreUnavailable {
+  const problem = `the content broke off ${tries} times`
+  const remedy = 'Check the network and run again'
+  return new StoreUnavailable('READ_FAILED', object.place, problem, remedy, { cause })
 }

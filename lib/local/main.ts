@@ -1,84 +1,55 @@
 #!/usr/bin/env node
-/** The command line: reads arguments, runs one command, turns errors into texts and exit codes. */
-import { parseArgs } from 'node:util'
-import type { OpenOptions } from '../data/open-cells.ts'
+/** The command line: reads arguments, runs one command, turns errors into texts and exit codes. The clock is read here and handed on. */
+import type { ErrorReport } from '../job/errors.ts'
 import { AlreadyExists, BadInput, Interrupted, isCoded } from '../job/errors.ts'
-import { convertCommand } from './convert.ts'
+import { printable } from '../job/object-key.ts'
+import { helpText, parseArguments, usageText } from './arguments.ts'
+import type { Flags } from './command.ts'
 import { exitCode } from './exit-code.ts'
-import { inspectCommand } from './inspect.ts'
-
-export interface Invocation {
-  positionals: string[]
-  options: { json: boolean; gzip: number; open: OpenOptions }
-  print(text: string): void
-  progress(text: string): void
-  /** From here on Ctrl-C and SIGTERM abort the signal, with an Interrupted for reason, and no longer the process. */
-  listenForStop(): AbortSignal
-}
-
-const commands: Record<string, (invocation: Invocation) => Promise<void>> = {
-  inspect: inspectCommand,
-  convert: convertCommand,
-}
-
-const usage = `celldrop <command> [options]
-
-  inspect FILE              what is in an h5ad, 10x .h5, 10x MTX folder or AnnData zarr (a path or s3://bucket/key)
-  convert FILE OUT.h5ad     write it as a current h5ad, streamed
-
-options
-  --json         one JSON document on stdout, nothing else there
-  --genome NAME  which genome of a 10x file with several
-  --sample NAME  which sample of an MTX folder with several
-  --gzip LEVEL   compression of what is written, 0 to 9 (default 4)
-`
+import { JobFailed } from './job-failed.ts'
 
 async function run(argv: string[]): Promise<void> {
-  const { positionals, values } = parse(argv)
-  const [name, ...rest] = positionals
-  if (name === undefined || values.help) {
-    process.stdout.write(usage)
-    if (name === undefined && !values.help) process.exitCode = exitCode.badInput
+  const parsed = await parseArguments(argv)
+  if (parsed === undefined) {
+    process.stdout.write(usageText())
+    if (argv.length === 0) process.exitCode = exitCode.badInput
     return
   }
-  const command = commands[name]
-  if (command === undefined) {
-    throw new BadInput(
-      'USAGE',
-      'celldrop',
-      `there is no command '${name}'`,
-      `Commands: ${Object.keys(commands).join(', ')}`,
-    )
+  const { name, command, positionals, flags } = parsed
+  if (flags.help === true) {
+    process.stdout.write(helpText(name, command))
+    return
   }
-  const gzip = Number(values.gzip ?? 4)
-  if (!Number.isInteger(gzip) || gzip < 0 || gzip > 9) {
-    throw new BadInput(
-      'USAGE',
-      'celldrop',
-      `--gzip ${values.gzip} is no level`,
-      'Give a whole number from 0 to 9',
-    )
-  }
-  await command({
-    positionals: rest,
+  await command.run({
+    positionals,
+    flags,
     options: {
-      json: values.json ?? false,
-      gzip,
-      open: {
-        ...(values.genome !== undefined && { genome: values.genome }),
-        ...(values.sample !== undefined && { sample: values.sample }),
-      },
+      json: flags.json === true,
+      open: { ...textFlag(flags, 'genome'), ...textFlag(flags, 'sample') },
     },
-    print: (text) => process.stdout.write(`${text}\n`),
-    progress: (text) => process.stderr.write(`${text}\n`),
+    environment: process.env,
+    print: (text) => process.stdout.write(`${visible(text)}\n`),
+    progress: (text) => process.stderr.write(`${visible(text)}\n`),
+    stderr: process.stderr,
     listenForStop,
+    clock: () => performance.timeOrigin + performance.now(),
   })
+}
+
+function textFlag<Name extends string>(flags: Flags, name: Name): { [key in Name]?: string } {
+  const value = flags[name]
+  return (typeof value === 'string' ? { [name]: value } : {}) as { [key in Name]?: string }
+}
+
+/** Names in files and buckets are other people's: none may steer the terminal. In JSON the same escapes mean the same text. */
+function visible(text: string): string {
+  return text.split('\n').map(printable).join('\n')
 }
 
 /** A second Ctrl-C ends the process at once, as the first does in other programs. */
 function listenForStop(): AbortSignal {
   const controller = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(name, () => {
       controller.abort(
         new Interrupted('INTERRUPTED', 'celldrop', 'stopped on request', 'Give the same command again'),
@@ -88,41 +59,28 @@ function listenForStop(): AbortSignal {
   return controller.signal
 }
 
-function parse(argv: string[]) {
-  try {
-    return parseArgs({
-      args: argv,
-      allowPositionals: true,
-      options: {
-        json: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-        genome: { type: 'string' },
-        sample: { type: 'string' },
-        gzip: { type: 'string' },
-      },
-    })
-  } catch (error) {
-    const problem = error instanceof Error ? error.message.split('. ')[0] : String(error)
-    throw new BadInput('USAGE', 'celldrop', problem ?? '', 'See `celldrop --help`', { cause: error })
-  }
+function report(error: unknown, json: boolean): void {
+  const told = reportOf(error)
+  const { code, place, problem, remedy } = told
+  if (json) process.stdout.write(`${visible(JSON.stringify({ error: { code, place, problem, remedy } }))}\n`)
+  else process.stderr.write(`${visible(`${code}: ${place}\n  ${problem}\n  ${remedy}`)}\n`)
 }
 
-function report(error: unknown, json: boolean): void {
-  if (isCoded(error)) {
-    const { code, place, problem, remedy } = error
-    if (json) process.stdout.write(`${JSON.stringify({ error: { code, place, problem, remedy } })}\n`)
-    else process.stderr.write(`${code}: ${place}\n  ${problem}\n  ${remedy}\n`)
-  } else {
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    const known = {
-      code: 'INTERNAL',
-      place: 'celldrop',
-      problem: text,
-      remedy: 'This is a fault of Celldrop: please report it',
-    }
-    if (json) process.stdout.write(`${JSON.stringify({ error: known })}\n`)
-    else process.stderr.write(`INTERNAL: ${text}\n  ${known.remedy}\n`)
-  }
+function reportOf(error: unknown): ErrorReport {
+  if (isCoded(error)) return error
+  if (error instanceof JobFailed) return error.report
+  const problem = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  const remedy = 'This is a fault of Celldrop: please report it'
+  return { code: 'INTERNAL', place: 'celldrop', problem, remedy }
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof Interrupted) return exitCode.interrupted
+  const isRefused =
+    error instanceof BadInput ||
+    error instanceof AlreadyExists ||
+    (error instanceof JobFailed && error.isRefused)
+  return isRefused ? exitCode.badInput : exitCode.failed
 }
 
 // `celldrop inspect ... | head` closes our output early: that is no fault
@@ -134,6 +92,7 @@ try {
   await run(argv)
 } catch (error) {
   report(error, argv.includes('--json'))
-  if (error instanceof BadInput || error instanceof AlreadyExists) process.exitCode = exitCode.badInput
-  else process.exitCode = error instanceof Interrupted ? exitCode.interrupted : exitCode.failed
+  process.exitCode = exitCodeOf(error)
+  // a function that was left alone may hold the process; who stopped it wants it to end
+  if (error instanceof Interrupted) setTimeout(() => process.exit(), 1000).unref()
 }

@@ -1,5 +1,5 @@
 /** The stacks as templates, without bundling: nothing is read but this repository, and no account is asked. */
-import { mkdtempSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { App } from 'aws-cdk-lib'
@@ -22,12 +22,10 @@ export function synthesise(chosen: Partial<CelldropProps> = {}) {
   const outdir = mkdtempSync(join(tmpdir(), 'celldrop-cdk-'))
   const app = new App({ context: { ...flags, 'aws:cdk:bundling-stacks': [] }, outdir })
   const stacks = makeStacks(app, { ...readProps(() => undefined), ...chosen, root })
-  return {
-    app,
-    outdir,
-    storage: Template.fromStack(stacks.storage),
-    celldrop: Template.fromStack(stacks.celldrop),
-  }
+  const storage = Template.fromStack(stacks.storage)
+  const celldrop = Template.fromStack(stacks.celldrop)
+  rmSync(outdir, { recursive: true })
+  return { app, storage, celldrop }
 }
 
 export function resources(template: Template, type?: string): [string, Resource][] {

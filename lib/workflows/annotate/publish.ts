@@ -8,7 +8,9 @@ import { Readable } from 'node:stream'
 import { addToCells } from '../../data/add-to-cells.ts'
 import type { ErrorReport } from '../../job/errors.ts'
 import { product } from '../../job/product.ts'
+import { readJson } from '../../job/steps.ts'
 import type { ObjectStore } from '../../job/store.ts'
+import { resultsPrefix } from '../../job/uploads.ts'
 import { writeCsv } from '../../report/csv.ts'
 import { renderPage } from '../../report/page.ts'
 import { renderScatter } from '../../report/scatter-png.ts'
@@ -39,6 +41,8 @@ export async function publish(context: StepContext): Promise<StepResult> {
   const [input] = road.inputs
   if (input === undefined) throw new Error('a road without inputs')
   const { outbox } = stores
+  if ((await outbox.head(`${job.output}result.json`)) !== undefined) return { value: null, notices: [] }
+  await clearOtherVersion(context)
   const annotated = await readAnnotated(context)
   const outputs = {
     h5ad: `${stem(input.pin.key)}.annotated.h5ad`,
@@ -57,7 +61,7 @@ export async function publish(context: StepContext): Promise<StepResult> {
     return createReadStream(path)
   })
   await source.check()
-  const leftOut = JSON.parse(new TextDecoder().decode(await step.read('left-out.json', 1 << 20))) as string[]
+  const leftOut = (await readJson<string[]>(stores.work, `${step.prefix}left-out.json`)) ?? []
   const notices = [...annotated.notices, ...leftOut.map((line) => notCarried(line, outputs.h5ad))]
   context.progress(1, 4, 'files', 'writing the table')
   await once(outbox, `${job.output}${outputs.predictions}`, async () =>
@@ -89,6 +93,20 @@ export async function publish(context: StepContext): Promise<StepResult> {
   )
   context.progress(4, 4, 'files', 'done')
   return { value: { outputs }, notices }
+}
+
+/** What an earlier version of the code began to write here, and did not finish, is no part of this result. */
+async function clearOtherVersion({ job, step, stores }: StepContext): Promise<void> {
+  const { work, outbox } = stores
+  const key = `${resultsPrefix(job.jobId, job.attempt)}publishing.json`
+  const before = await readJson<{ prefix: string }>(work, key)
+  if (before !== undefined && before.prefix !== step.prefix)
+    for await (const { key: begun } of outbox.list(job.output)) if (isOurs(begun)) await outbox.remove(begun)
+  await work.write(key, new TextEncoder().encode(JSON.stringify({ prefix: step.prefix })))
+}
+
+function isOurs(key: string): boolean {
+  return /(?:^|\/)(?:[^/]+\.annotated\.h5ad|report\.html|umap\.png|predictions\.csv)$/.test(key)
 }
 
 /** A file that is there was written whole by an earlier run of the same job: its content would be the same. */

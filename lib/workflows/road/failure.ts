@@ -19,11 +19,16 @@ export function failurePrefix({ start }: Pick<RoadState, 'start'>): string {
   return `${resultsPrefix(start.jobId, start.attempt)}failures/`
 }
 
-export async function stepFailures(work: ObjectStore, state: RoadState): Promise<StepFailure[]> {
+/** @param failed of which step; what an earlier one said and overcame explains nothing */
+export async function stepFailures(
+  work: ObjectStore,
+  state: RoadState,
+  failed: BatchState | undefined,
+): Promise<StepFailure[]> {
   const failures: StepFailure[] = []
   for await (const { key } of work.list(failurePrefix(state))) {
     const failure = await readJson<StepFailure>(work, key, 1 << 20)
-    if (failure !== undefined) failures.push({ ...failure, key })
+    if (failure !== undefined && failure.state === failed) failures.push({ ...failure, key })
     if (failures.length >= 1000) break
   }
   // the user's own mistake explains more than what followed from it
@@ -48,7 +53,12 @@ export function machineReport(state: BatchState | undefined, error: RoadState['e
     const remedy = 'Give it as smaller files, or raise the time limit of this step in the stack'
     return { code: 'STEP_TIMEOUT', place, problem: 'the step took longer than its time limit', remedy }
   }
-  const reason = batchReason(error?.Cause) ?? error?.Cause ?? error?.Error ?? 'no reason was given'
+  if (isMisfit(error?.Cause)) {
+    const problem = 'there is no machine in this account that is large enough for the step'
+    const remedy = 'Give it as smaller files, or allow larger machines in the stack'
+    return { code: 'MACHINE_MISSING', place, problem, remedy }
+  }
+  const reason = batchReason(error?.Cause) || error?.Cause || error?.Error || 'no reason was given'
   const remedy =
     'Run the job again: what is finished is kept. If it fails again, look at the log of this step'
   return {
@@ -57,6 +67,11 @@ export function machineReport(state: BatchState | undefined, error: RoadState['e
     problem: `the step ended without a result: ${reason.slice(0, 1000)}`,
     remedy,
   }
+}
+
+/** The queue gave a job up that waited for a machine of a size that it has none of. */
+export function isMisfit(cause: string | undefined): boolean {
+  return batchReason(cause)?.includes('MISCONFIGURATION:') ?? false
 }
 
 /** The reason in a Batch job's description. */

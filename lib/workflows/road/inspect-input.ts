@@ -5,24 +5,19 @@
 import type { Table } from '../../data/cells.ts'
 import { columnTexts } from '../../data/column-texts.ts'
 import type { FactsPart, InspectState } from '../../job/road.ts'
-import { openStep, readJson } from '../../job/steps.ts'
+import { openStep } from '../../job/steps.ts'
 import { type Environment, openStores, setting } from '../../job/stores.ts'
 import { chooseCounts } from '../../prep/choose-counts.ts'
 import { matrixNamed } from '../../prep/counts-state.ts'
 import { inspectDataset } from '../../prep/inspect-dataset.ts'
 import { rules } from '../rules.ts'
 import type { InputFacts } from '../workflow.ts'
+import type { GeneNames } from './facts.ts'
 import { openInput } from './inputs.ts'
 import { readJob } from './validate-job.ts'
 
 /** What looking at one file may cost: a crafted file must not make this service read for ever. */
 const budget = { requests: 600, bytes: 256 << 20 }
-
-/** Names that the genes of an input could go by: the index of var and its columns of text. */
-export interface GeneNames {
-  column: string | null
-  names: string[]
-}
 
 export async function inspectInput(state: InspectState, environment: Environment): Promise<FactsPart> {
   const stores = await openStores(environment)
@@ -64,21 +59,6 @@ export async function inspectInput(state: InspectState, environment: Environment
   } finally {
     await file.close()
   }
-}
-
-export async function readFacts(work: Parameters<typeof readJson>[0], part: FactsPart): Promise<InputFacts> {
-  const facts = await readJson<InputFacts>(work, part.key)
-  if (facts === undefined) throw new Error(`no facts at ${part.key}`)
-  return facts
-}
-
-export async function readGeneNames(
-  work: Parameters<typeof readJson>[0],
-  part: FactsPart,
-): Promise<GeneNames[]> {
-  const names = await readJson<GeneNames[]>(work, part.key.replace(/facts\.json$/, 'genes.json'), 512 << 20)
-  if (names === undefined) throw new Error(`no gene names beside ${part.key}`)
-  return names
 }
 
 function geneNames(table: Table): GeneNames[] {

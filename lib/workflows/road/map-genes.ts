@@ -5,8 +5,8 @@ import { type Environment, openStores, setting } from '../../job/stores.ts'
 import { planGenes } from '../../knowledge/gene-plan.ts'
 import type { Species } from '../../knowledge/genes.ts'
 import { loadCard } from '../../models/bundle.ts'
+import { readFacts, readGeneNames } from './facts.ts'
 import { missingPart } from './failure.ts'
-import { readFacts, readGeneNames } from './inspect-input.ts'
 import { readJob } from './validate-job.ts'
 
 /** @throws BadInput GENES_NO_OVERLAP, GENES_TOO_FEW, GENE_COLUMN_MISSING */

@@ -11,8 +11,8 @@ import { type Environment, openStores, setting } from '../../job/stores.ts'
 import { findModel } from '../../models/bundle.ts'
 import { rules } from '../rules.ts'
 import type { LabelTerm, Road } from '../workflow.ts'
+import { readFacts } from './facts.ts'
 import { missingPart } from './failure.ts'
-import { readFacts } from './inspect-input.ts'
 import { readJob } from './validate-job.ts'
 
 export interface Queues {

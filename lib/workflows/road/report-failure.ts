@@ -25,12 +25,9 @@ async function findReport(
 ): Promise<ErrorReport> {
   const said = lambdaReport(state.error?.Cause)
   if (said !== undefined) return said
-  const [first] = await stepFailures(work, state)
-  if (first !== undefined) return first
   const { start, job, plan } = state
   if (job === undefined || plan === undefined) return machineReport(undefined, state.error)
-  return machineReport(
-    await unfinishedState(work, { plan, job: identityOf(start, job.name), code }),
-    state.error,
-  )
+  const failed = await unfinishedState(work, { plan, job: identityOf(start, job.name), code })
+  const [first] = await stepFailures(work, state, failed)
+  return first ?? machineReport(failed, state.error)
 }

@@ -4,7 +4,7 @@
  */
 import type { BatchState, PlanPart, RoadState, StepPlan } from '../../job/road.ts'
 import { type Environment, openStores, setting } from '../../job/stores.ts'
-import { missingPart, stepFailures } from './failure.ts'
+import { isMisfit, missingPart, stepFailures } from './failure.ts'
 import type { Queues } from './plan-compute.ts'
 import { identityOf, unfinishedState } from './road-steps.ts'
 
@@ -23,9 +23,13 @@ export async function retryElsewhere(state: RoadState, environment: Environment)
     job: identityOf(start, job.name),
     code: setting(environment, 'CELLDROP_CODE'),
   })
-  const failures = await stepFailures(work, state)
-  const isFinal = failures.some(({ name }) => !passing.includes(name)) || error?.Error === 'States.Timeout'
-  if (failed === undefined || isFinal || plan.retries >= mostRetries || isInterrupted(error?.Cause))
+  const failures = await stepFailures(work, state, failed)
+  const isFinal =
+    failures.some(({ name }) => !passing.includes(name)) ||
+    error?.Error === 'States.Timeout' ||
+    isMisfit(error?.Cause) ||
+    isInterrupted(error?.Cause)
+  if (failed === undefined || isFinal || plan.retries >= mostRetries)
     return { ...state, retry: { state: 'none' } }
   for (const { key } of failures) await work.remove(key)
   const queues = JSON.parse(setting(environment, 'CELLDROP_QUEUES')) as Queues

@@ -1,0 +1,76 @@
+/**
+ * Which state may do what in which store, by key prefix: what its code calls and nothing else. Roles are made from this table, and a test
+ * runs the states over S3's protocol and compares every request with it.
+ *
+ * `read` is GET and HEAD of objects and versions; a state that reads a store may also list it, because S3 answers 403 and not 404 for an
+ * absent object to those who may not. `write` includes reading the same keys: every write is confirmed by HEAD.
+ */
+import type { BatchState } from '../job/road.ts'
+
+export type StoreName = 'inbox' | 'work' | 'models' | 'outbox'
+
+export interface StoreAccess {
+  read?: readonly string[]
+  write?: readonly string[]
+  remove?: readonly string[]
+}
+
+export type Access = Partial<Record<StoreName, StoreAccess>>
+
+export const functionStates = [
+  'ValidateJob',
+  'InspectInput',
+  'MapGenes',
+  'MatchOntology',
+  'PlanCompute',
+  'RetryElsewhere',
+  'ReportFailure',
+] as const
+export const batchStates = [
+  'Prepare',
+  'Fit',
+  'Embed',
+  'Label',
+  'Publish',
+] as const satisfies readonly BatchState[]
+
+export type FunctionState = (typeof functionStates)[number]
+
+/** Where uploads that are jobs, and their inputs, lie; anything else in the inbox is not looked at. */
+const uploads: StoreAccess = { read: ['annotate/*', 'jobs/*'] }
+const anyModel: StoreAccess = { read: ['*'] }
+const results: StoreAccess = { write: ['jobs/*'] }
+const done = ['jobs/*', 'roads/*', 'steps/*'] as const
+const failures = 'jobs/*/failures/*'
+
+const batchStep = (state: BatchState, ...besides: string[]): StoreAccess => ({
+  read: done,
+  write: [`steps/${state}/*`, failures, ...besides],
+})
+const functionStep = (state: FunctionState): StoreAccess => ({ read: done, write: [`steps/${state}/*`] })
+
+export const access: Record<FunctionState | BatchState, Access> = {
+  ValidateJob: { inbox: uploads, models: anyModel, work: { write: ['jobs/*'] } },
+  InspectInput: { inbox: uploads, work: functionStep('InspectInput') },
+  MapGenes: { models: anyModel, work: functionStep('MapGenes') },
+  MatchOntology: { models: anyModel, work: functionStep('MatchOntology') },
+  PlanCompute: { models: anyModel, work: { read: done, write: ['roads/*'] } },
+  RetryElsewhere: { work: { read: done, remove: [failures] } },
+  ReportFailure: { work: { read: done }, outbox: results },
+  Prepare: { inbox: uploads, work: batchStep('Prepare') },
+  Fit: { models: anyModel, work: batchStep('Fit') },
+  Embed: { models: anyModel, work: batchStep('Embed') },
+  Label: { models: anyModel, work: batchStep('Label') },
+  Publish: {
+    inbox: uploads,
+    models: anyModel,
+    work: batchStep('Publish', 'jobs/*/publishing.json'),
+    // an attempt that failed before and was taken up again leaves no word of its failure beside its result
+    outbox: { ...results, remove: ['jobs/*/error.json'] },
+  },
+}
+
+/** A person or program that submits jobs and fetches results. */
+export const userAccess: Access = { inbox: { write: ['annotate/*', 'jobs/*'] }, outbox: { read: ['jobs/*'] } }
+/** Who looks after models. */
+export const modelKeeperAccess: Access = { models: { write: ['*'] } }

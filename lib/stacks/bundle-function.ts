@@ -1,0 +1,94 @@
+/**
+ * One Lambda function as a folder that runs by itself: its code with all packages in it, minified, and beside it what the code reads at run
+ * time. Used by the stacks, by bench/lambda and by the test that runs a bundle where there is no node_modules.
+ *
+ * - a module that reads files by `new URL('./data/...', import.meta.url)`: the folder `data` beside it is copied.
+ * - the parser of HDF5 is a worker: it becomes `worker.mjs`, with the filter plugins in `plugins/`. Only it holds h5wasm.
+ * - the Batch steps of a workflow, which it imports on demand, are left out: no function runs one. A function that would load one, or a
+ *   package with machine code, at its start is refused here.
+ */
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire, isBuiltin } from 'node:module'
+import { basename, dirname, join } from 'node:path'
+import { buildSync, type Metafile } from 'esbuild'
+import { batchStates } from './access.ts'
+
+const nativePackages = ['@napi-rs/canvas', 'onnxruntime-node', 'usearch']
+const workerSource = 'lib/data/hdf5/worker.ts'
+const plugins = ['lzf', 'zstd', 'blosc', 'blosc2', 'lz4', 'bz2', 'bshuf']
+
+/** Packages that are not written as ES modules ask for `require`. */
+const requireForPackages =
+  "import { createRequire as celldropRequire } from 'node:module'; const require = celldropRequire(import.meta.url);"
+
+/**
+ * @param entry path of the handler within the repository, such as functions/validate-job/handler.ts
+ * @param folder empty or absent; gets index.mjs, which exports what the handler exports
+ */
+export function bundleFunction(entry: string, { root, folder }: { root: string; folder: string }): void {
+  const external = [...nativePackages, ...batchSteps(root)]
+  const build = (entryPoints: Record<string, string>): Metafile =>
+    buildSync({
+      absWorkingDir: root,
+      entryPoints,
+      outdir: folder,
+      outExtension: { '.js': '.mjs' },
+      chunkNames: 'chunk-[hash]',
+      bundle: true,
+      splitting: true,
+      minify: true,
+      charset: 'utf8', // the library's WebAssembly is text with every byte in it: escaped it is half as long again
+      legalComments: 'none',
+      platform: 'node',
+      target: 'node24',
+      format: 'esm',
+      mainFields: ['module', 'main'],
+      banner: { js: requireForPackages },
+      external,
+      metafile: true,
+      logLevel: 'error',
+    }).metafile
+  mkdirSync(folder, { recursive: true })
+  let built = build({ index: entry })
+  if (Object.keys(built.inputs).includes('lib/data/hdf5/worker-client.ts')) {
+    rmSync(folder, { recursive: true })
+    built = build({ index: entry, worker: workerSource })
+    copyPlugins(folder, root)
+  }
+  refuseMissing(built, entry)
+  copyData(built, { root, folder })
+}
+
+/** lib/workflows/annotate/prepare.ts, ... of every workflow */
+function batchSteps(root: string): string[] {
+  const workflows = readdirSync(join(root, 'lib/workflows'))
+  const paths = workflows.flatMap((name) =>
+    batchStates.map((state) => `lib/workflows/${name}/${state.toLowerCase()}.ts`),
+  )
+  return paths.filter((path) => existsSync(join(root, path))).map((path) => `./${path}`)
+}
+
+function refuseMissing({ outputs }: Metafile, entry: string): void {
+  for (const { imports } of Object.values(outputs)) {
+    const missing = imports.find(
+      ({ kind, external, path }) => kind === 'import-statement' && external === true && !isBuiltin(path),
+    )
+    if (missing !== undefined)
+      throw new Error(`${entry} would load ${missing.path} at its start: import it on demand`)
+  }
+}
+
+function copyData({ inputs }: Metafile, { root, folder }: { root: string; folder: string }): void {
+  for (const path of Object.keys(inputs).filter((name) => name.startsWith('lib/')))
+    if (/new URL\(['"`]\.\/data\//.test(readFileSync(join(root, path), 'utf8')))
+      cpSync(join(root, dirname(path), 'data'), join(folder, 'data'), { recursive: true })
+}
+
+function copyPlugins(folder: string, root: string): void {
+  const require = createRequire(join(root, 'package.json'))
+  mkdirSync(join(folder, 'plugins'), { recursive: true })
+  for (const name of plugins) {
+    const path = require.resolve(`h5wasm-plugins/plugins/libH5Z${name}.so`)
+    cpSync(path, join(folder, 'plugins', basename(path)))
+  }
+}

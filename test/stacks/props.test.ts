@@ -1,0 +1,97 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { codeVersion } from '../../lib/stacks/code-version.ts'
+import { celldropProps, readProps } from '../../lib/stacks/props.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+
+const given = (values: Record<string, unknown>) => readProps((name) => values[name])
+
+describe('choices of a deployment', () => {
+  it('have defaults for all but what only the owner knows', () => {
+    expect(given({})).toEqual({
+      stackName: 'Celldrop',
+      monthlyBudget: 200,
+      maxVcpus: 64,
+      gpu: true,
+      natGateways: 0,
+      zones: 2,
+      scratchGib: 100,
+      workDays: 30,
+      logDays: 90,
+      removal: 'retain',
+    })
+  })
+
+  it('are read from the texts that cdk -c gives', () => {
+    const texts = { monthlyBudget: '50', gpu: 'false', logDays: '30', inboxDays: '90', removal: 'destroy' }
+    expect(given(texts)).toMatchObject({
+      monthlyBudget: 50,
+      gpu: false,
+      logDays: 30,
+      inboxDays: 90,
+      removal: 'destroy',
+    })
+  })
+
+  it.each([
+    [{ stackName: 'my stack' }, 'stackName'],
+    [{ gpu: 'perhaps' }, 'gpu'],
+    [{ maxVcpus: 'many' }, 'maxVcpus'],
+    [{ workDays: 7 }, 'workDays'],
+    [{ logDays: 8 }, 'logDays'],
+    [{ notificationEmail: 'nobody' }, 'notificationEmail'],
+  ])('are refused by name where they make no sense: %j', (values, name) => {
+    expect(() => given(values)).toThrow(name)
+  })
+})
+
+describe('the version of the code', () => {
+  it('changes with every file that a step is made of, and with nothing else', async () => {
+    await using folder = await temporaryFolder()
+    const write = (path: string, text: string) => writeFileSync(join(folder.path, path), text)
+    for (const name of ['lib/job', 'lib/stacks', 'lib/local', 'functions/a', 'containers', 'docs'])
+      mkdirSync(join(folder.path, name), { recursive: true })
+    write('package-lock.json', '{}')
+    write('lib/job/a.ts', 'a')
+    const versions = [codeVersion(folder.path)]
+    const change = (path: string, text: string) => {
+      write(path, text)
+      versions.push(codeVersion(folder.path))
+    }
+    change('lib/job/a.ts', 'b')
+    change('lib/job/b.ts', '')
+    change('functions/a/handler.ts', '1')
+    change('containers/Dockerfile', 'FROM scratch')
+    change('package-lock.json', '{ }')
+    expect(new Set(versions).size).toBe(versions.length)
+    for (const path of ['docs/x.md', 'lib/stacks/x.ts', 'lib/local/x.ts']) {
+      write(path, 'x')
+      expect(codeVersion(folder.path)).toBe(versions.at(-1))
+    }
+    expect(versions[0]).toMatch(/^[0-9a-f]{16}$/)
+  })
+})
+
+describe('docs/deploy.md', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/deploy.md'), 'utf8')
+
+  it.each(Object.entries(celldropProps.shape))('lists the choice %s as it is', (name, field) => {
+    const value = field.safeParse(undefined).data
+    const shown = value === undefined ? 'none' : `\`${value}\``
+    expect(page).toContain(`| \`${name}\` | ${shown} | ${field.description} |`)
+  })
+
+  it('names no choice that there is not', () => {
+    const named = [...page.matchAll(/-c (\w+)=/g)].map(([, name]) => name!)
+    expect(named.length).toBeGreaterThan(3)
+    expect(named.filter((name) => !Object.hasOwn(celldropProps.shape, name))).toEqual([])
+  })
+
+  it('tells the costs that its own formula gives', () => {
+    const rows = [...page.matchAll(/^\| (\d+) minutes \| ([\d.]+) \|$/gm)]
+    expect(rows.length).toBe(3)
+    for (const [, minutes, dollars] of rows)
+      expect(Number(dollars)).toBeCloseTo(((Number(minutes) + 15) * 0.056) / 60, 3)
+  })
+})
