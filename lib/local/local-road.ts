@@ -3,12 +3,12 @@ import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { codeVersion } from '../job/code-version.ts'
 import { type ErrorReport, StoreFailure } from '../job/errors.ts'
 import { openStore } from '../job/open-store.ts'
 import type { Start } from '../job/road.ts'
 import { failurePrefix } from '../workflows/road/failure.ts'
 import { localBatch } from './batch.ts'
-import { codeVersion } from './code-version.ts'
 import { JobFailed } from './job-failed.ts'
 import { noteFinished } from './job-request.ts'
 import type { Places } from './places.ts'
@@ -80,7 +80,7 @@ function environmentOf(
     CELLDROP_WORK: places.work,
     CELLDROP_MODELS: places.models,
     CELLDROP_OUTBOX: places.outbox,
-    CELLDROP_CODE: codeVersion(),
+    CELLDROP_CODE: codeVersion(root),
     CELLDROP_SCRATCH: scratch,
     CELLDROP_LOCAL_FILES: mayReadAll ? '1' : '',
     CELLDROP_DEFAULT_MODEL: defaultModel ?? '',

@@ -5,11 +5,13 @@ import { BadInput, type ErrorReport } from '../job/errors.ts'
 import { hasCode } from '../job/folder-errors.ts'
 import { openStore } from '../job/open-store.ts'
 import { detectGeneIds } from '../knowledge/gene-ids.ts'
+import { matchLabels } from '../knowledge/ontology-match.ts'
 import { listModels, loadModel, loadModelFolder, type ModelSummary, saveModel } from '../models/bundle.ts'
 import { exportCelltypist } from '../models/celltypist-export.ts'
 import { type ImportOptions, importCelltypist } from '../models/celltypist-import.ts'
-import { type LinearModel, modelName } from '../models/linear-model.ts'
+import { type LinearModel, type ModelCard, modelName, type OntologyTerm } from '../models/linear-model.ts'
 import type { Command, Flags, Invocation } from './command.ts'
+import { download } from './download.ts'
 import { isRemote, modelsFlag, placesOf } from './places.ts'
 
 export const modelsCommand: Command = {
@@ -94,40 +96,63 @@ async function readModel(
   reading: Reading,
 ): Promise<{ model: LinearModel; notices: ErrorReport[] }> {
   const { flags, name } = reading
-  if (!isRemote(path) && (await lookAt(path)).isDirectory()) {
+  if (!isRemote(path) && !isAddress(path) && (await lookAt(path)).isDirectory()) {
     const model = await loadModelFolder(path)
     if (model.card.name === name) return { model, notices: [] }
     const problem = `the model in this folder is called "${model.card.name}"`
     throw new BadInput('MODEL_NAME', path, problem, `Import it with --name ${model.card.name}`)
   }
-  const bytes = await readBytes(path)
+  const bytes = await readBytes(path, reading)
   const options: ImportOptions = {
     name,
     organism: textOf(flags, 'organism') ?? 'unknown',
     licence: textOf(flags, 'licence') ?? '',
-    source: textOf(flags, 'source') ?? basename(path),
+    source: textOf(flags, 'source') ?? plainSource(path),
     ontology: new Map(),
     created: new Date(reading.clock()).toISOString(),
     place: path,
   }
-  const imported = importCelltypist(bytes, options)
-  if (textOf(flags, 'organism') !== undefined) return imported
-  const { species } = await detectGeneIds(imported.model.card.genes)
+  // what the file itself says decides what it is told besides
+  const { card } = importCelltypist(bytes, options).model
+  const ontology = await termsOf(card.labels)
+  const { organism, notices } = await organismOf(card, { said: textOf(flags, 'organism'), path })
+  const imported = importCelltypist(bytes, { ...options, organism, ontology })
+  const terms = `${ontology.size} of ${card.labels.length} labels have a Cell Ontology id`
+  const told = {
+    code: 'ONTOLOGY_MATCHED',
+    place: path,
+    problem: terms,
+    remedy: 'Jobs can give others under "ontology"',
+  }
+  return { model: imported.model, notices: [...imported.notices, ...notices, told] }
+}
+
+async function termsOf(labels: readonly string[]): Promise<Map<string, OntologyTerm>> {
+  const matches = await matchLabels(labels)
+  return new Map(
+    matches.flatMap(({ label, id, name, tier }) =>
+      id === null ? [] : [[label, { id, name: name ?? label, tier }]],
+    ),
+  )
+}
+
+async function organismOf(
+  { genes }: ModelCard,
+  { said, path }: { said: string | undefined; path: string },
+): Promise<{ organism: string; notices: ErrorReport[] }> {
+  if (said !== undefined) return { organism: said, notices: [] }
+  const { species } = await detectGeneIds(genes)
   if (species === null) {
     const problem = 'the names of its genes do not tell of which organism it is'
     throw new BadInput('ORGANISM_UNKNOWN', path, problem, 'Say it with --organism "Homo sapiens"')
   }
-  const told = {
-    code: 'ORGANISM_DETECTED',
-    place: path,
-    problem: `the names of its genes are those of ${species}`,
-    remedy: 'If that is wrong, say it with --organism',
-  }
-  const again = importCelltypist(bytes, { ...options, organism: species })
-  return { model: again.model, notices: [...again.notices, told] }
+  const problem = `the names of its genes are those of ${species}`
+  const remedy = 'If that is wrong, say it with --organism'
+  return { organism: species, notices: [{ code: 'ORGANISM_DETECTED', place: path, problem, remedy }] }
 }
 
-async function readBytes(path: string): Promise<Uint8Array> {
+async function readBytes(path: string, reading: Reading): Promise<Uint8Array> {
+  if (isAddress(path)) return download(path, { mostBytes, signal: reading.listenForStop() })
   if (isRemote(path)) {
     const { place, key } = splitPath(path)
     return (await openStore(place)).read(key, { maxBytes: mostBytes })
@@ -135,6 +160,15 @@ async function readBytes(path: string): Promise<Uint8Array> {
   const { size } = await lookAt(path)
   if (size > mostBytes) throw tooLarge(path)
   return readFile(path)
+}
+
+function isAddress(path: string): boolean {
+  return /^https?:\/\//i.test(path)
+}
+
+/** Where it is from, without what may be secret in an address. */
+function plainSource(path: string): string {
+  return isAddress(path) ? `${new URL(path).origin}${new URL(path).pathname}` : basename(path)
 }
 
 async function lookAt(path: string) {

@@ -58,7 +58,8 @@ export async function remoteStatus(invocation: Invocation): Promise<void> {
   const { jobId, attempt } = splitName(name)
   const state = states[status] ?? status.toLowerCase()
   const step = status === 'RUNNING' ? await executions.currentState(name) : undefined
-  const error = status === 'RUNNING' || status === 'SUCCEEDED' ? undefined : await reportOf(execution, stack)
+  const error =
+    status === 'RUNNING' || status === 'SUCCEEDED' ? undefined : (await failureOf(execution, stack)).report
   const results = `${stack.outbox}/${resultsPrefix(jobId, attempt)}`
   if (options.json) {
     const told = {
@@ -167,24 +168,29 @@ async function fetchResults(
   await folder.settle()
   if (result !== undefined) return print(describeResult(result, results, options.json))
   const execution = await openExecutions(stack.stateMachine).describe(job)
-  throw new JobFailed(await reportOf(execution, stack, job), { isRefused: false })
+  const { report, refused } = await failureOf(execution, stack, job)
+  throw new JobFailed(report, { isRefused: refused })
 }
 
-/** What error.json says; else what the execution ended with. */
-async function reportOf(
+/** What error.json says, and whether the input is at fault; else what the execution ended with. */
+async function failureOf(
   execution: Execution | undefined,
   stack: DeployedStack,
   job = execution?.name,
-): Promise<ErrorReport> {
+): Promise<{ report: ErrorReport; refused: boolean }> {
   const { jobId, attempt } = splitName(job ?? '')
   const outbox = await openStore(stack.outbox)
-  const said = await readJson<ErrorReport>(outbox, `${resultsPrefix(jobId, attempt)}error.json`, 1 << 20)
-  if (said !== undefined)
-    return { code: said.code, place: said.place, problem: said.problem, remedy: said.remedy }
+  const key = `${resultsPrefix(jobId, attempt)}error.json`
+  const said = await readJson<ErrorReport & { refused?: boolean }>(outbox, key, 1 << 20)
+  if (said !== undefined) {
+    const { code, place, problem, remedy, refused = false } = said
+    return { report: { code, place, problem, remedy }, refused }
+  }
   const ended = execution === undefined ? 'is not known' : `ended as ${execution.status}`
   const problem = [`the execution ${ended}`, execution?.error, execution?.cause].filter(Boolean).join(': ')
   const remedy = 'Look at the history of the execution in the console of Step Functions'
-  return { code: 'JOB_LOST', place: job ?? 'job', problem: problem.slice(0, 2000), remedy }
+  const report = { code: 'JOB_LOST', place: job ?? 'job', problem: problem.slice(0, 2000), remedy }
+  return { report, refused: false }
 }
 
 async function findJob(job: string, executions: Executions): Promise<Execution> {

@@ -41,11 +41,12 @@ export const watchCommand: Command = {
     const places = placesOf(flags, environment)
     const outbox = typeof flags.out === 'string' ? wholePlace(flags.out) : places.outbox
     const model = typeof flags.model === 'string' ? flags.model : environment.CELLDROP_DEFAULT_MODEL
-    await watchInbox({
+    const failed = await watchInbox({
       invocation,
       places: { ...places, inbox: wholePlace(folder), outbox },
       defaultModel: model || undefined,
     })
+    if (failed > 0) throw someFailed(folder, failed)
   },
 }
 
@@ -58,8 +59,17 @@ export interface Watching {
   wait?(signal: AbortSignal): Promise<void>
 }
 
-/** @throws Interrupted when it is stopped */
-export async function watchInbox(watching: Watching): Promise<void> {
+function someFailed(place: string, failed: number): JobFailed {
+  const problem = failed === 1 ? 'one job failed' : `${failed} jobs failed`
+  const remedy = 'Each has an error.json where its results would be'
+  return new JobFailed({ code: 'JOBS_FAILED', place, problem, remedy }, { isRefused: false })
+}
+
+/**
+ * @returns with `--once`, how many jobs failed
+ * @throws Interrupted when it is stopped
+ */
+export async function watchInbox(watching: Watching): Promise<number> {
   const { invocation, places } = watching
   const signal = invocation.listenForStop()
   if (!isRemote(places.inbox))
@@ -69,6 +79,7 @@ export async function watchInbox(watching: Watching): Promise<void> {
   const once = invocation.flags.once === true
   const told = new Set<string>()
   let look: Look = nothingSeen
+  let failed = 0
   for (let looks = 1; ; looks++) {
     look = await lookAround(store, look)
     const arrived = await arrivedUploads(store, look, { patient: !once })
@@ -76,10 +87,10 @@ export async function watchInbox(watching: Watching): Promise<void> {
       const event = objectCreated(store.place, object)
       if (told.has(event.id)) continue
       told.add(event.id)
-      await receive(event, { ...watching, signal })
+      if (!(await receive(event, { ...watching, signal }))) failed++
       signal.throwIfAborted()
     }
-    if (once && looks > 1 && arrived.length === uploadsIn(look).length) return
+    if (once && looks > 1 && arrived.length === uploadsIn(look).length) return failed
     await (watching.wait ?? waitAWhile)(signal)
   }
 }
@@ -89,26 +100,34 @@ async function waitAWhile(signal: AbortSignal): Promise<void> {
   signal.throwIfAborted()
 }
 
-/** One event, however often it comes. Whatever is wrong with its job is told, and the next one has its turn. */
-export async function receive(event: unknown, watching: Watching & { signal: AbortSignal }): Promise<void> {
+/**
+ * One event, however often it comes. Whatever is wrong with its job is told, and the next one has its turn.
+ * @returns false where its job failed
+ */
+export async function receive(
+  event: unknown,
+  watching: Watching & { signal: AbortSignal },
+): Promise<boolean> {
   const { places, invocation } = watching
   const arrived = uploadOf(event)
-  if (arrived === undefined) return
+  if (arrived === undefined) return true
   const named = startOf(arrived.upload, { inbox: arrived.bucket, created: arrived.time })
   const { jobId } = named
   const told = { key: named.upload.key, jobId, results: within(places.outbox, `jobs/${jobId}`) }
   try {
     const attempt = await nextAttempt(places.work, named)
-    if (await isOver(await openStore(places.outbox), { jobId, attempt })) return
+    if (await isOver(await openStore(places.outbox), { jobId, attempt })) return true
     const output = resultsPrefix(jobId, attempt)
     told.results = within(places.outbox, output.replace(/\/$/, ''))
     const start = await beginOnce(places.work, { ...named, attempt, output })
     await work(start, { ...watching, results: told.results })
     tell(invocation, { ...told, status: 'succeeded' })
+    return true
   } catch (error) {
     if (error instanceof Interrupted) throw error
     const report = error instanceof JobFailed ? error.report : reportOf(error)
     tell(invocation, { ...told, status: 'failed', error: report })
+    return false
   }
 }
 

@@ -2,8 +2,8 @@
 import { appendFileSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { codeVersion } from '../../lib/job/code-version.ts'
 import { checkSettings } from '../../lib/job/manifest.ts'
-import { hashOfSources } from '../../lib/local/code-version.ts'
 import { placeJob, requestJob, stemOf } from '../../lib/local/job-request.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts'
 import { saveKinds } from './small-study.ts'
@@ -85,7 +85,7 @@ describe('the version of the code', () => {
     const write = (path: string, content: string) => writeFileSync(join(folder.path, path), content)
     write('package-lock.json', '{}')
     write('lib/job/a.ts', 'a')
-    const versions = [hashOfSources(folder.path)]
+    const versions = [codeVersion(folder.path)]
     for (const path of [
       'lib/job/b.ts',
       'functions/x/handler.ts',
@@ -93,12 +93,12 @@ describe('the version of the code', () => {
       'package-lock.json',
     ]) {
       write(path, path)
-      versions.push(hashOfSources(folder.path))
+      versions.push(codeVersion(folder.path))
     }
     write('lib/job/a.ts', 'b')
-    versions.push(hashOfSources(folder.path))
+    versions.push(codeVersion(folder.path))
     expect(new Set(versions).size).toBe(6)
     write('test/a.test.ts', 'a test')
-    expect(hashOfSources(folder.path)).toBe(versions.at(-1))
+    expect(codeVersion(folder.path)).toBe(versions.at(-1))
   })
 })

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { codeVersion } from '../../lib/stacks/code-version.ts'
+import { codeVersion } from '../../lib/job/code-version.ts'
 import { celldropProps, readProps } from '../../lib/stacks/props.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 

@@ -90,6 +90,9 @@ describe('RetryElsewhere', () => {
     expect((await sentBack('batch-spot-reclaimed')).retry).toEqual({ state: 'Label' })
     await finish(['Label'])
     expect((await sentBack('batch-spot-reclaimed')).retry).toEqual({ state: 'Publish' })
+    // killed when it had just become done: it finds that, and the job has its result
+    await finish(['Publish'])
+    expect((await sentBack('batch-spot-reclaimed')).retry).toEqual({ state: 'Publish' })
   })
 
   it.each(['TooSmall', 'StoreUnavailable'])(

@@ -5,6 +5,7 @@
  * needs more all the same is sent back with twice of it by RetryElsewhere.
  */
 import { hashOf } from '../../job/canonical.ts'
+import type { ErrorReport } from '../../job/errors.ts'
 import type { BatchState, PlanPart, RoadState, StepPlan } from '../../job/road.ts'
 import { readJson, type StepRecord, writeJsonOnce } from '../../job/steps.ts'
 import { type Environment, openStores, setting } from '../../job/stores.ts'
@@ -18,8 +19,9 @@ import { readJob } from './validate-job.ts'
 export interface Queues {
   cpuSpot: string
   cpuOnDemand: string
-  gpuSpot: string
-  gpuOnDemand: string
+  /** absent in an installation without GPUs */
+  gpuSpot?: string
+  gpuOnDemand?: string
 }
 
 /** Where dollars are known: list price of a vCPU with 2 GiB on Spot, us-east-1, to be checked by who deploys. */
@@ -42,12 +44,14 @@ export async function planCompute(state: RoadState, environment: Environment): P
   const shards = shardsOf(size)
   const card = await findModel(models, model)
   const demand = { ...size, shards, labels: card.labels, compute: settings.compute }
+  const queues = JSON.parse(setting(environment, 'CELLDROP_QUEUES')) as Queues
   const isLocal = environment.CELLDROP_LOCAL_FILES === '1'
   const expected = expectation(demand, isLocal)
   const notices = [
     ...(await noticesOf(work, genes.key.replace(/genes\.json$/, 'record.json'))),
     ...(await noticesOf(work, ontology.key.replace(/labels\.json$/, 'record.json'))),
   ]
+  if (settings.compute === 'gpu' && queues.gpuSpot === undefined) notices.push(noGpu)
   const road: Road = {
     workflow,
     settings,
@@ -61,7 +65,6 @@ export async function planCompute(state: RoadState, environment: Environment): P
   }
   const key = `roads/${hashOf(road)}.json`
   await writeJsonOnce(work, key, road)
-  const queues = JSON.parse(setting(environment, 'CELLDROP_QUEUES')) as Queues
   const plan: PlanPart = {
     road: key,
     trains: rules[workflow].trains(settings),
@@ -71,6 +74,13 @@ export async function planCompute(state: RoadState, environment: Environment): P
     retries: 0,
   }
   return { ...state, plan }
+}
+
+const noGpu: ErrorReport = {
+  code: 'COMPUTE_NO_GPU',
+  place: 'compute',
+  problem: 'the job asks for a GPU and this installation has none: it is computed on processors',
+  remedy: 'Leave out compute, or deploy the stack with GPUs',
 }
 
 interface Size {
@@ -127,13 +137,14 @@ function roundUp(memory: number): number {
 }
 
 function stepPlans(demand: Demand, queues: Queues): Record<BatchState, StepPlan> {
-  const onGpu = (state: BatchState) => demand.compute === 'gpu' && (state === 'Fit' || state === 'Embed')
+  const gpuOf = (state: BatchState) =>
+    demand.compute === 'gpu' && (state === 'Fit' || state === 'Embed') ? queues.gpuSpot : undefined
   const plan = (state: BatchState, vcpus = 2): StepPlan => ({
-    queue: onGpu(state) ? queues.gpuSpot : queues.cpuSpot,
+    queue: gpuOf(state) ?? queues.cpuSpot,
     resources: [
       { Type: 'VCPU', Value: String(vcpus) },
       { Type: 'MEMORY', Value: String(memoryOf(state, demand)) },
-      ...(onGpu(state) ? [{ Type: 'GPU' as const, Value: '1' }] : []),
+      ...(gpuOf(state) === undefined ? [] : [{ Type: 'GPU' as const, Value: '1' }]),
     ],
   })
   return {

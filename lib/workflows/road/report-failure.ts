@@ -7,14 +7,13 @@ import { identityOf, unfinishedState } from './road-steps.ts'
 
 export async function reportFailure(state: RoadState, environment: Environment): Promise<RoadState> {
   const { work, outbox } = await openStores(environment)
-  const { code, place, problem, remedy } = await findReport(state, {
-    work,
-    code: setting(environment, 'CELLDROP_CODE'),
-  })
+  const found = await findReport(state, { work, code: setting(environment, 'CELLDROP_CODE') })
+  const { code, place, problem, remedy } = found
   const failure: ErrorReport = { code, place, problem, remedy }
-  const body = new TextEncoder().encode(
-    `${JSON.stringify({ jobId: state.start.jobId, ...failure }, null, 2)}\n`,
-  )
+  // whose fault it was decides the exit code of whoever waits for the job
+  const refused = found.name === 'BadInput' || found.name === 'AlreadyExists'
+  const told = { jobId: state.start.jobId, ...failure, refused }
+  const body = new TextEncoder().encode(`${JSON.stringify(told, null, 2)}\n`)
   await outbox.write(`${state.start.output}error.json`, body, { contentType: 'application/json' })
   return { ...state, failure }
 }
@@ -22,7 +21,7 @@ export async function reportFailure(state: RoadState, environment: Environment):
 async function findReport(
   state: RoadState,
   { work, code }: { work: Parameters<typeof stepFailures>[0]; code: string },
-): Promise<ErrorReport> {
+): Promise<ErrorReport & { name?: string }> {
   const said = lambdaReport(state.error?.Cause)
   if (said !== undefined) return said
   const { start, job, plan } = state

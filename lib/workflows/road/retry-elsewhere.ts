@@ -18,19 +18,20 @@ export async function retryElsewhere(state: RoadState, environment: Environment)
   const { start, job, plan, error } = state
   if (plan === undefined || job === undefined) throw missingPart('plan')
   const { work } = await openStores(environment)
-  const failed = await unfinishedState(work, {
+  const unfinished = await unfinishedState(work, {
     plan,
     job: identityOf(start, job.name),
     code: setting(environment, 'CELLDROP_CODE'),
   })
+  // the last step may be killed when it has just become done: run again it finds that, and the job has its result
+  const failed = unfinished ?? 'Publish'
   const failures = await stepFailures(work, state, failed)
   const isFinal =
     failures.some(({ name }) => !passing.includes(name)) ||
     error?.Error === 'States.Timeout' ||
     isMisfit(error?.Cause) ||
     isInterrupted(error?.Cause)
-  if (failed === undefined || isFinal || plan.retries >= mostRetries)
-    return { ...state, retry: { state: 'none' } }
+  if (isFinal || plan.retries >= mostRetries) return { ...state, retry: { state: 'none' } }
   for (const { key } of failures) await work.remove(key)
   const queues = JSON.parse(setting(environment, 'CELLDROP_QUEUES')) as Queues
   return { ...state, plan: grown(plan, failed, queues), retry: { state: failed } }
@@ -44,7 +45,7 @@ function isInterrupted(cause: string | undefined): boolean {
 function grown(plan: PlanPart, failed: BatchState, queues: Queues): PlanPart {
   const { queue, resources } = plan.steps[failed]
   const larger: StepPlan = {
-    queue: { [queues.cpuSpot]: queues.cpuOnDemand, [queues.gpuSpot]: queues.gpuOnDemand }[queue] ?? queue,
+    queue: onDemand(queue, queues),
     resources: resources.map((need) =>
       need.Type === 'MEMORY'
         ? { ...need, Value: String(Math.min(mostMemory, 2 * Number(need.Value))) }
@@ -52,4 +53,9 @@ function grown(plan: PlanPart, failed: BatchState, queues: Queues): PlanPart {
     ),
   }
   return { ...plan, steps: { ...plan.steps, [failed]: larger }, retries: plan.retries + 1 }
+}
+
+function onDemand(queue: string, queues: Queues): string {
+  if (queue === queues.cpuSpot) return queues.cpuOnDemand
+  return queue === queues.gpuSpot ? (queues.gpuOnDemand ?? queue) : queue
 }

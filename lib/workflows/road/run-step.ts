@@ -88,7 +88,8 @@ async function workStep(
   const stepOf = (of: BatchState, part?: number) =>
     openRoadStep(stores.work, { state: of, code, roadKey, job, part })
   const step = stepOf(state, state === 'Embed' ? shard : undefined)
-  if ((await step.record()) !== undefined) return
+  if ((await step.record()) !== undefined && (await isStillThere(state, { stores, output: job.output })))
+    return
   const base = setting(environment, 'CELLDROP_SCRATCH')
   await mkdir(base, { recursive: true })
   const scratch = await mkdtemp(join(base, `${state}-`))
@@ -137,6 +138,14 @@ async function workStep(
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
+}
+
+/** Results are the user's to move or remove: then Publish makes them again. */
+async function isStillThere(
+  state: BatchState,
+  { stores, output }: { stores: Stores; output: string },
+): Promise<boolean> {
+  return state !== 'Publish' || (await stores.outbox.head(`${output}result.json`)) !== undefined
 }
 
 function failureName(error: unknown): string {
