@@ -94,10 +94,15 @@ describe('all eigenvectors of a symmetric matrix', () => {
   })
 })
 
+/** The blocks of the search have four columns: of a value that occurs more often they see four. */
+function isSimple(values: readonly number[]): boolean {
+  return values.every((value) => values.filter((other) => Math.abs(value - other) < 1e-6).length <= 4)
+}
+
 describe('the leading eigenvectors of an operator', () => {
   it('are those of the whole matrix, with values that occur up to four times', async () => {
     await fc.assert(
-      fc.asyncProperty(spectrum, fc.nat(1000), async (wanted, seed) => {
+      fc.asyncProperty(spectrum.filter(isSimple), fc.nat(1000), async (wanted, seed) => {
         const size = wanted.length
         const matrix = withEigenvalues(wanted, seed)
         const count = Math.ceil(size / 2)

@@ -43,12 +43,15 @@ async function leaveFailure(
   await lab.stores.work.write(key, Buffer.from(JSON.stringify(text)))
 }
 
+/** of the last report: the input is at fault, not the machine */
+let refused: unknown
 async function reported(state: RoadState) {
   const { failure } = await reportFailure(state, lab.environment)
   const bytes = await lab.stores.outbox.read(`${state.start.output}error.json`, { maxBytes: 1 << 20 })
   const written = JSON.parse(Buffer.from(bytes).toString())
-  // what is announced and what is written are one
-  expect(written).toEqual({ jobId: state.start.jobId, ...failure })
+  // what is announced is what is written
+  expect(written).toEqual({ jobId: state.start.jobId, ...failure, refused: expect.any(Boolean) })
+  refused = written.refused
   return failure
 }
 
@@ -60,6 +63,7 @@ describe('ReportFailure', () => {
       problem: 'no raw counts were found: X holds negative values (-1 to 1), as scaled data have them',
       remedy: 'Put the raw counts into X',
     })
+    expect(refused).toBe(true)
   })
 
   it.each([
@@ -70,6 +74,7 @@ describe('ReportFailure', () => {
       code: 'INTERNAL',
       problem: expect.stringMatching(problem),
     })
+    expect(refused).toBe(false)
   })
 
   it('hands on what a step left, the mistake of the user first', async () => {
@@ -78,6 +83,7 @@ describe('ReportFailure', () => {
     await leaveFailure(state, 'Prepare-1', { name: 'BadInput', state: 'Prepare', code: 'CELLS_LOW_COUNTS' })
     await leaveFailure(state, 'Embed-1', { name: 'BadInput', state: 'Embed', code: 'OF_ANOTHER_STEP' })
     expect(await reported(state)).toMatchObject({ code: 'CELLS_LOW_COUNTS', remedy: 'a remedy' })
+    expect(refused).toBe(true)
   })
 
   it('names the step that was killed without a word, and why AWS says it was', async () => {

@@ -6,7 +6,7 @@ import { createReadStream } from 'node:fs'
 import { basename, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { addToCells } from '../../data/add-to-cells.ts'
-import type { ErrorReport } from '../../job/errors.ts'
+import { AlreadyExists, type ErrorReport } from '../../job/errors.ts'
 import { product } from '../../job/product.ts'
 import { readJson } from '../../job/steps.ts'
 import type { ObjectStore } from '../../job/store.ts'
@@ -109,14 +109,20 @@ function isOurs(key: string): boolean {
   return /(?:^|\/)(?:[^/]+\.annotated\.h5ad|report\.html|umap\.png|predictions\.csv)$/.test(key)
 }
 
-/** A file that is there was written whole by an earlier run of the same job: its content would be the same. */
+/**
+ * A file that is there was written whole, by an earlier run of the same job or by one that runs beside it: its content would be the same.
+ */
 async function once(
   store: ObjectStore,
   key: string,
   make: () => Promise<Uint8Array | Readable>,
 ): Promise<void> {
   if ((await store.head(key)) !== undefined) return
-  await store.write(key, await make(), { onlyIfAbsent: true })
+  try {
+    await store.write(key, await make(), { onlyIfAbsent: true })
+  } catch (error) {
+    if (!(error instanceof AlreadyExists)) throw error
+  }
 }
 
 /** Name of the input without its ending; a key may hold what a file name may not. */

@@ -1,0 +1,100 @@
+/**
+ * What is to become of every real file beside the repository, as the query of a model of blood (8,863 genes, symbols) and of one of lung
+ * (3,971): the matrix that is taken, how, and how many genes of the model are found; or the code of the refusal.
+ *
+ * Each was looked at: refused are files that are no cells by genes (MuData, loom, peaks, pointers, files cut short), that have neither counts
+ * nor logs of 10,000 a cell, and that share too few genes with the model (other panels, mouse panels, made-up names, numbers).
+ */
+
+type Outcome = string
+
+export const realQueries: Record<string, [blood: Outcome, lung: Outcome]> = {
+  'cellbench_mixology/sc_celseq2.h5ad': ['X counts 8281', 'X counts 3500'],
+  'cellbench_mixology/sc_celseq2_5cl_p1.h5ad': ['X counts 7852', 'X counts 2986'],
+  'cellbench_mixology/sc_celseq2_5cl_p2.h5ad': ['X counts 7616', 'X counts 2884'],
+  'cxg_schema/merfish_mouse_brain_1000x1122_cxg.h5ad': ['X counts 139', 'X counts 270'],
+  'cxg_schema/scc_example_invalid_CL.h5ad': ['raw/X counts 84', 'raw/X counts 53'],
+  'cxg_schema/scc_example_valid.h5ad': ['GENES_TOO_FEW', 'GENES_TOO_FEW'],
+  'cxg_schema/scc_example_with_labels.h5ad': ['X counts 75', 'X counts 50'],
+  'edge/brain_large_pytables_10x_nobarcodes.h5': ['TENX_INCOMPLETE', 'TENX_INCOMPLETE'],
+  'edge/cxg_tiny_3x4.h5ad': ['GENES_NO_OVERLAP', 'GENES_NO_OVERLAP'],
+  'edge/git_lfs_pointer.h5ad': ['FORMAT_UNKNOWN', 'FORMAT_UNKNOWN'],
+  'edge/pancreas_669x296_noninteger_counts_inX.h5ad': ['COUNTS_NOT_FOUND', 'COUNTS_NOT_FOUND'],
+  'edge/scDCC_10X_PBMC_4271x2000_XY_nogenes.h5': ['NOT_ANNDATA', 'NOT_ANNDATA'],
+  'edge/scp_anndata_boolean_test.h5ad': ['GENES_NO_OVERLAP', 'GENES_NO_OVERLAP'],
+  'edge/scp_anndata_test.h5ad': ['GENES_NO_OVERLAP', 'GENES_NO_OVERLAP'],
+  'edge/scp_dup_cell.h5ad': ['GENES_NO_OVERLAP', 'GENES_NO_OVERLAP'],
+  'edge/scp_indexed_by_gene_id.h5ad': ['COUNTS_NOT_FOUND', 'COUNTS_NOT_FOUND'],
+  'edge/scp_invalid_header_no_species.h5ad': ['GENES_NO_OVERLAP', 'GENES_NO_OVERLAP'],
+  'edge/scp_test.h5ad': ['GENES_TOO_FEW', 'GENES_TOO_FEW'],
+  'edge/scp_truncated_bad.h5': ['HDF5_TRUNCATED', 'HDF5_TRUNCATED'],
+  'edge/soma_categorical_int_nan.h5ad': ['COUNTS_NOT_FOUND', 'COUNTS_NOT_FOUND'],
+  'edge/soma_x-none.h5ad': ['COUNTS_NOT_FOUND', 'COUNTS_NOT_FOUND'],
+  'edge/soma_xnone.h5ad': ['COUNTS_NOT_FOUND', 'COUNTS_NOT_FOUND'],
+  'h5ad_formats/anndata_archive_v0.11.4.h5ad': ['COUNTS_NOT_FOUND', 'COUNTS_NOT_FOUND'],
+  'h5ad_formats/anndata_archive_v0.7.0.h5ad': ['GENES_TOO_FEW', 'GENES_NO_OVERLAP'],
+  'h5ad_formats/anndata_archive_v0.7.8.h5ad': ['GENES_TOO_FEW', 'GENES_TOO_FEW'],
+  'h5ad_formats/hubmap_3x15_int_leiden.h5ad': ['GENES_NO_OVERLAP', 'GENES_NO_OVERLAP'],
+  'h5ad_formats/hubmap_secondary_analysis.h5mu': ['MUDATA', 'MUDATA'],
+  'h5ad_formats/kang_scgen_valid_compound_lognorm.h5ad': ['COUNTS_NOT_FOUND', 'COUNTS_NOT_FOUND'],
+  'h5ad_formats/mini_mat.anndata-v0.6.22.h5ad': ['GENES_NO_OVERLAP', 'GENES_NO_OVERLAP'],
+  'h5ad_formats/mini_mat.anndata-v0.7.8.h5ad': ['GENES_NO_OVERLAP', 'GENES_NO_OVERLAP'],
+  'h5ad_formats/muon_h5mu_named_h5ad.h5ad': ['MUDATA', 'MUDATA'],
+  'h5ad_formats/pancreas_669x296_3tech_noninteger_allslots.h5ad': ['COUNTS_NOT_FOUND', 'COUNTS_NOT_FOUND'],
+  'h5ad_formats/pbmc3k_100_scaledX_log1pRawX.h5ad': ['COUNTS_NOT_FOUND', 'COUNTS_NOT_FOUND'],
+  'h5ad_formats/pbmc5k_200_LZF_filter32000.h5ad': ['X counts 8482', 'X counts 3173'],
+  'h5ad_formats/pbmc68k_reduced_anndata08_gzip.h5ad': ['COUNTS_NOT_FOUND', 'COUNTS_NOT_FOUND'],
+  'h5ad_formats/pbmc68k_reduced_v0.5_compound_h5sparse.h5ad': ['COUNTS_NOT_FOUND', 'COUNTS_NOT_FOUND'],
+  'h5ad_formats/scvelo_pancreas_50x27998_spliced.h5ad': ['X counts 7190', 'X counts 3400'],
+  'h5ad_formats/scvi_TM_droplet_mat_47x10_upper_symbols.h5ad': ['GENES_NO_OVERLAP', 'GENES_NO_OVERLAP'],
+  'h5ad_formats/simba_rna_100x10000.h5ad': ['X counts 2294', 'X counts 1079'],
+  'h5ad_formats/soma_pbmc-small-x-csc.h5ad': ['COUNTS_NOT_FOUND', 'COUNTS_NOT_FOUND'],
+  'h5ad_formats/soma_pbmc-small-x-csr.h5ad': ['COUNTS_NOT_FOUND', 'COUNTS_NOT_FOUND'],
+  'h5ad_formats/soma_pbmc-small.h5ad': ['raw/X log1p_10k 203', 'raw/X log1p_10k 119'],
+  'h5ad_formats/zellkonverter_example_v0.7.h5ad': ['GENES_NO_OVERLAP', 'GENES_NO_OVERLAP'],
+  'kang_ifnb/kang_ctrl.h5ad': ['X counts 7835', 'X counts 2217'],
+  'kang_ifnb/kang_muscat_ctrl_stim.h5ad': ['X counts 1195', 'X counts 435'],
+  'kang_ifnb/kang_stim.h5ad': ['X counts 7835', 'X counts 2217'],
+  'loom/mouseBrain_toy_200x862_v3.loom': ['LOOM', 'LOOM'],
+  'loom/osmFISH_6471x33_labelled.loom': ['LOOM', 'LOOM'],
+  'models/scanvi1.0.3_toy_adata.h5ad': ['GENES_NO_OVERLAP', 'GENES_NO_OVERLAP'],
+  'pancreas_baron/baron_human_175.h5ad': ['X counts 7301', 'X counts 3054'],
+  'pancreas_baron/baron_human_mouse_350_dupcells.h5ad': ['X counts 7301', 'X counts 3054'],
+  'pbmc3k_small/pbmc3k_1000cells_1000randomgenes.h5ad': ['X counts 666', 'X counts 222'],
+  'pbmc4k_query/pbmc4k_soupx_labelled.h5ad': ['X counts 8756', 'X counts 3913'],
+  'pbmc68k_reduced/pbmc68k_reduced_counts_700x765.h5ad': ['X counts 750', 'X counts 255'],
+  'pbmc_frozen_donorA/pbmc_frozen_donorA_nolabels.h5ad': ['X counts 8845', 'X counts 2849'],
+  'pbmc_sorted_ref/pbmc_sorted_zheng.h5ad': ['X counts 8863', 'X counts 2099'],
+  'pbmc_tenx_seqwell/pbmc_seqwell244_noninteger.h5ad': ['COUNTS_NOT_FOUND', 'COUNTS_NOT_FOUND'],
+  'pbmc_tenx_seqwell/pbmc_tenx250_fullgenes.h5ad': ['X counts 8863', 'X counts 3884'],
+  'scatac/bm0828_533x35983.h5ad': ['GENES_NO_OVERLAP', 'GENES_NO_OVERLAP'],
+  'scatac/forebrain_1043x7674.h5ad': ['GENES_NO_OVERLAP', 'GENES_NO_OVERLAP'],
+  'spatial_small/osmfish_4530x33_labelled.h5ad': ['GENES_TOO_FEW', 'GENES_TOO_FEW'],
+  'spatial_small/osmfish_6471x33_oldformat_spatial.h5ad': ['GENES_TOO_FEW', 'GENES_TOO_FEW'],
+  'spatial_xenium_breast/xenium_breast_bulbasaur.h5ad': ['X counts 156', 'X counts 181'],
+  'spatial_xenium_breast/xenium_breast_charmander.h5ad': ['X counts 156', 'X counts 181'],
+  'tenx/cr1.2_filtered_gene_bc_matrices_h5.h5': ['X counts 92', 'GENES_TOO_FEW'],
+  'tenx/cr1.2_multiple_genomes.h5': ['TENX_GENOMES', 'TENX_GENOMES'],
+  'tenx/cr3_filtered_feature_bc_matrix.h5': ['X counts 93', 'GENES_TOO_FEW'],
+  'tenx/heart_1k_v2_cr2_mm10.h5': ['X counts 7479', 'X counts 3408'],
+  'tenx/intids_mtx': ['GENES_NO_OVERLAP', 'GENES_NO_OVERLAP'],
+  'tenx/liger_ctrl_300x266_kang_vlenstr.h5': ['X counts 211', 'X counts 105'],
+  'tenx/liger_stim_300x262_kang_vlenstr.h5': ['X counts 212', 'X counts 104'],
+  'tenx/seurat_visium_filtered_feature_bc_matrix.h5': ['GENES_TOO_FEW', 'GENES_TOO_FEW'],
+  'tenx/soupx_filtered_mtx': ['X counts 201', 'X counts 119'],
+  'tenx/v1.2.0_mtx': ['X counts 92', 'GENES_TOO_FEW'],
+  'tenx/v3_mtx': ['X counts 93', 'GENES_TOO_FEW'],
+  'tenx/visium1_filtered_feature_bc_matrix.h5': ['GENES_TOO_FEW', 'GENES_TOO_FEW'],
+  'zarr/10x-10k-subset.zarr': ['X counts 237', 'X counts 125'],
+  'zarr/anndata_archive_v0.11.4.zarr.zip': ['COUNTS_NOT_FOUND', 'COUNTS_NOT_FOUND'],
+  'zarr/anndata_archive_v0.7.0.zarr.zip': ['GENES_TOO_FEW', 'GENES_NO_OVERLAP'],
+  'zarr/anndata_archive_v0.7.8.zarr.zip': ['GENES_TOO_FEW', 'GENES_TOO_FEW'],
+  'zarr/pbmc68k_reduced_zarrv3.zip': ['layers/counts counts 750', 'layers/counts counts 255'],
+}
+
+/** One that names how the query is taken, with the number of genes found. */
+export function taken(outcome: Outcome): { matrix: string; from: string; found: number } | undefined {
+  const [matrix, from, found] = outcome.split(' ')
+  if (matrix === undefined || from === undefined || found === undefined) return undefined
+  return { matrix, from, found: Number(found) }
+}
