@@ -2,8 +2,6 @@
  * Label of `annotate`: labels from scores as CellTypist gives them, the query's own map, and where asked for a vote within its small
  * clusters. Uncertainty is 1 - probability of the label that the cell ends up with.
  */
-import type { CellFile, Column } from '../../data/cells.ts'
-import { columnTexts } from '../../data/column-texts.ts'
 import type { ErrorReport } from '../../job/errors.ts'
 import { confidence, uncertainty } from '../../labels/confidence.ts'
 import { heterogeneous, majorityVote, type Vote } from '../../labels/majority-vote.ts'
@@ -11,12 +9,10 @@ import { bestMatch, probabilityMatch } from '../../labels/match.ts'
 import { probabilitiesOf } from '../../labels/probabilities.ts'
 import { loadCard } from '../../models/bundle.ts'
 import type { ModelCard } from '../../models/linear-model.ts'
-import { openInput } from '../road/inputs.ts'
 import type { StepContext, StepResult } from '../workflow.ts'
 import { type Coded, readScores } from './annotated.ts'
-import { mapCells } from './map-cells.ts'
+import { type CellMap, mapCells } from './map-cells.ts'
 import type { Prepared } from './prepare.ts'
-import { clusterColumnMissing } from './rules.ts'
 
 /** What Label found out, besides its blocks. */
 export interface Labelled {
@@ -48,7 +44,7 @@ export async function label(context: StepContext): Promise<StepResult> {
   const wantsVote = settings.majority_voting && isEnough(prepared.cells, notices)
   const wantsClusters = wantsVote && settings.over_clustering === undefined
   const map = await mapCells(context, { prepared, scores, classes: classes.length, wantsClusters, notices })
-  const clusters = wantsVote ? await clustersOf(context, map.clusters) : null
+  const clusters = wantsVote ? await clustersOf(context, map.clusters, prepared.givenClusters) : null
   const vote = clusters === null ? null : voteIn(own, clusters, settings.min_proportion)
   const final = vote === null ? own : votedLabels(own, vote)
 
@@ -113,44 +109,19 @@ function isEnough(cells: number, notices: ErrorReport[]): boolean {
   return false
 }
 
+/** The user's clusters, or those that were made for the vote. */
 async function clustersOf(
   context: StepContext,
-  made: { membership: Int32Array; count: number } | null,
+  made: CellMap['clusters'],
+  given: readonly string[] | null,
 ): Promise<Coded | null> {
-  const column = context.road.settings.over_clustering
-  if (column === undefined)
-    return (
-      made && { codes: made.membership, categories: Array.from({ length: made.count }, (_, i) => String(i)) }
-    )
-  const file = await openInput(context.road.inputs[0]!.pin, context.stores)
-  try {
-    return await clusterColumn(file, column)
-  } finally {
-    await file.close()
-  }
-}
-
-/** @throws BadInput OVER_CLUSTERING_COLUMN */
-async function clusterColumn(file: CellFile, name: string): Promise<Coded> {
-  const content = (await file.obs()).columns.get(name)
-  const values = content && clusterNames(content)
-  if (values === undefined) throw clusterColumnMissing(name, file.place)
-  const categories = [...new Set(values)].filter((value) => value !== '').sort()
-  const codeOf = new Map(categories.map((value, code) => [value, code]))
-  return { codes: Int32Array.from(values, (value) => codeOf.get(value) ?? -1), categories }
-}
-
-/** One name a cell; '' for a cell without a cluster. */
-export function clusterNames(column: Column): string[] | undefined {
-  const texts = columnTexts(column)
-  if (texts !== undefined) return texts
-  if (column.kind === 'categorical') {
-    const values = Array.from(column.categories.values as ArrayLike<number>, String)
-    return Array.from(column.codes, (code) => values[code] ?? '')
-  }
-  const { values, mask } = column as Extract<Column, { kind: 'number' | 'boolean' }>
-  return Array.from(values as ArrayLike<number | bigint>, (value, row) =>
-    mask?.[row] === 1 ? '' : String(value),
+  if (given !== null)
+    return {
+      codes: await context.before('Prepare').readBlock('given-clusters', Int32Array),
+      categories: [...given],
+    }
+  return (
+    made && { codes: made.membership, categories: Array.from({ length: made.count }, (_, i) => String(i)) }
   )
 }
 

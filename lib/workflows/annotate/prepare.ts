@@ -15,6 +15,7 @@ import { gatherQuality, mitochondrialGenes } from '../../prep/quality.ts'
 import { selectVariableGenes } from '../../prep/variable-genes.ts'
 import { localInput } from '../road/inputs.ts'
 import type { StepContext, StepResult } from '../workflow.ts'
+import { clusterColumn } from './cluster-column.ts'
 import { geneColumns } from './gene-columns.ts'
 import { shardWriter } from './shards.ts'
 
@@ -26,8 +27,8 @@ export interface Prepared {
   variable: number
   /** genes that can be shown, in the order of block `shown` (cells of the first gene, then of the second, ...) */
   shown: string[]
-  /** whether block `mitochondrial` is there */
-  hasMitochondrial: boolean
+  /** names of the user's clusters, which block `given-clusters` counts; null where the vote makes its own, or there is none */
+  givenClusters: string[] | null
 }
 
 export async function prepare(context: StepContext): Promise<StepResult> {
@@ -39,12 +40,15 @@ export async function prepare(context: StepContext): Promise<StepResult> {
   try {
     const matrix = await file.matrix(input.facts.counts.matrix)
     const names = await geneNames(context, await file.genesOf(matrix.name))
-    const prepared = await prepareMatrix(context, { matrix, names, place: file.place })
+    const { majority_voting, over_clustering } = road.settings
+    const given = majority_voting && over_clustering ? await clusterColumn(file, over_clustering) : null
+    if (given !== null) await step.writeBlock('given-clusters', given.codes)
+    const givenClusters = given?.categories ?? null
+    const prepared = await prepareMatrix(context, { matrix, names, givenClusters, place: file.place })
     await source.check()
     return prepared
   } finally {
     await file.close()
-    context.progress(1, 1, 'file', `read; outputs are in ${step.prefix}`)
   }
 }
 
@@ -58,6 +62,7 @@ async function geneNames(context: StepContext, table: Table): Promise<readonly s
 interface MatrixToPrepare {
   matrix: Matrix
   names: readonly string[]
+  givenClusters: string[] | null
   place: string
 }
 
@@ -116,7 +121,7 @@ async function prepareMatrix(context: StepContext, at: MatrixToPrepare): Promise
     genes: matrix.columns,
     variable,
     shown: shown.genes,
-    hasMitochondrial: checked.mitochondrial !== undefined,
+    givenClusters: at.givenClusters,
   }
   return { value, notices }
 }
