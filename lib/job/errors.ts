@@ -61,6 +61,13 @@ export class Interrupted extends CodedError {
   override readonly name = 'Interrupted'
 }
 
+/** The same error, told of another place. */
+export function atPlace(error: Error & ErrorReport, place: string): Error & ErrorReport {
+  const { code, problem, remedy } = error
+  const Same = error.constructor as new (...parts: ConstructorParameters<typeof BadInput>) => CodedError
+  return new Same(code, place, problem, remedy, { cause: error })
+}
+
 /** True for the errors above: they carry code, place, problem and remedy. */
 export function isCoded(error: unknown): error is Error & ErrorReport {
   return error instanceof CodedError

@@ -1,14 +1,17 @@
 /** `npm run demo` as a new user runs it, and its report in a browser. */
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openCells } from '../../lib/data/open-cells.ts'
 import { hasBrowser, launchBrowser, mapColours, openPage } from '../report/browser.ts'
+import { findPython } from '../support/python.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts'
 
 const root = resolve(import.meta.dirname, '../..')
+const python = findPython()
 
 let folder: TemporaryFolder
 let said: string
@@ -35,6 +38,18 @@ function run(demo: string): Promise<{ output: string; status: number | null }> {
   return new Promise((done) => child.on('exit', (status) => done({ output, status })))
 }
 
+const seenByAnndata = `
+import json, os, sys, anndata
+made = anndata.read_h5ad(sys.argv[1])
+given = anndata.read_h5ad(os.path.join(os.path.dirname(sys.argv[1]), '../../../../query.h5ad'))
+print(json.dumps({
+    'predicted': str(made.obs['cxg_cell_type_predicted'].dtype),
+    'uncertainty': str(made.obs['cxg_cell_type_predicted_uncertainty'].dtype),
+    'obsm': {key: list(made.obsm[key].shape) for key in sorted(made.obsm.keys())},
+    'model': made.uns['cxg_cell_type_predictions']['model_url'],
+    'same': bool((made.X != given.X).nnz == 0),
+}))`
+
 describe('the demo', () => {
   it('tells an accuracy above 95 %, and that it is unsure of the type it never saw', () => {
     expect(Number(/^accuracy +([\d.]+) %/m.exec(said)![1])).toBeGreaterThan(95)
@@ -42,6 +57,29 @@ describe('the demo', () => {
     expect(Number(known)).toBeLessThan(0.2)
     expect(Number(unseen)).toBeGreaterThan(0.8)
   })
+
+  it.skipIf(python === undefined)(
+    'leaves an h5ad that anndata opens without a warning, with every key under both names',
+    async () => {
+      const { outputs } = JSON.parse(readFileSync(join(report, '../result.json'), 'utf8')) as {
+        outputs: { h5ad: string }
+      }
+      const { stdout } = await promisify(execFile)(python!, [
+        '-W',
+        'error',
+        '-c',
+        seenByAnndata,
+        join(report, '..', outputs.h5ad),
+      ])
+      expect(JSON.parse(stdout)).toEqual({
+        predicted: 'category',
+        uncertainty: 'float32',
+        obsm: { X_cxg_cell_type_umap: [2000, 2], cxg_cell_type: [2000, 7], cxg_cell_type_umap: [2000, 2] },
+        model: expect.stringMatching(/^celldrop:demo-blood\/[0-9a-f]{64}$/),
+        same: true,
+      })
+    },
+  )
 
   it('leaves an h5ad with the keys of CELLxGENE Annotate, and its counts as they were', async () => {
     const result = JSON.parse(readFileSync(join(report, '../result.json'), 'utf8')) as {

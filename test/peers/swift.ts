@@ -16,9 +16,12 @@ import { S3Client } from '@aws-sdk/client-s3'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 export interface Swift {
+  endpoint: string
   client(): S3Client
   [Symbol.asyncDispose](): Promise<void>
 }
+
+export const swiftCredentials = { accessKeyId: 'test:tester', secretAccessKey: 'testing' }
 
 const run = promisify(execFile)
 const stores = ['account', 'container', 'object'] as const
@@ -73,16 +76,13 @@ export async function startSwift(): Promise<Swift> {
       )
     }
     await healthy(proxy, running)
+    const endpoint = `http://127.0.0.1:${proxy}`
     const client = () => {
-      const made = new S3Client({
-        endpoint: `http://127.0.0.1:${proxy}`,
-        region: 'us-east-1',
-        credentials: { accessKeyId: 'test:tester', secretAccessKey: 'testing' },
-      })
+      const made = new S3Client({ endpoint, region: 'us-east-1', credentials: swiftCredentials })
       clients.push(made)
       return made
     }
-    return { client, [Symbol.asyncDispose]: stop }
+    return { endpoint, client, [Symbol.asyncDispose]: stop }
   } catch (error) {
     await stop()
     throw error

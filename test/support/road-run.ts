@@ -43,6 +43,15 @@ export function runStepOf(
   return runStep(step, { environment, signal: new AbortController().signal, print: () => {} })
 }
 
+/** All steps of a planned job in this process, one after another. @returns their exit codes */
+export async function runStepsOf(lab: Installation, state: RoadState): Promise<number[]> {
+  const codes = [await runStepOf(lab, 'Prepare', { state })]
+  for (let shard = 0; shard < state.plan!.shards; shard++)
+    codes.push(await runStepOf(lab, 'Embed', { state, shard }))
+  for (const step of ['Label', 'Publish'] as const) codes.push(await runStepOf(lab, step, { state }))
+  return codes
+}
+
 /** A whole job in a process of its own, which a test may end. */
 export function spawnRoad(lab: Installation, start: Start): ChildProcess {
   const { CELLDROP_DEFAULT_MODEL: defaultModel } = lab.environment

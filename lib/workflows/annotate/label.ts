@@ -45,6 +45,7 @@ export async function label(context: StepContext): Promise<StepResult> {
   const wantsClusters = wantsVote && settings.over_clustering === undefined
   const map = await mapCells(context, { prepared, scores, classes: classes.length, wantsClusters, notices })
   const clusters = wantsVote ? await clustersOf(context, map.clusters, prepared.givenClusters) : null
+  if (wantsVote && clusters === null) notices.push(noVote('the cells are too alike for clusters'))
   const vote = clusters === null ? null : voteIn(own, clusters, settings.min_proportion)
   const final = vote === null ? own : votedLabels(own, vote)
 
@@ -99,14 +100,13 @@ function ownLabels(given: {
 
 function isEnough(cells: number, notices: ErrorReport[]): boolean {
   if (cells > fewestVoters) return true
-  const problem = `there was no vote: ${cells} cells are too few for clusters, more than ${fewestVoters} are needed`
-  notices.push({
-    code: 'VOTING_SKIPPED',
-    place: 'query',
-    problem,
-    remedy: 'Labels are those of single cells',
-  })
+  notices.push(noVote(`${cells} cells are too few for clusters, more than ${fewestVoters} are needed`))
   return false
+}
+
+function noVote(reason: string): ErrorReport {
+  const remedy = 'Labels are those of single cells'
+  return { code: 'VOTING_SKIPPED', place: 'query', problem: `there was no vote: ${reason}`, remedy }
 }
 
 /** The user's clusters, or those that were made for the vote. */

@@ -15,6 +15,7 @@ import type { Prepared } from './prepare.ts'
 /** neighbours that CellTypist over-clusters by, the cell itself included */
 const clusterNeighbours = 10
 const fewestCells = 3
+const fewestGenes = 2
 
 export interface CellMap {
   layout: Float32Array | null
@@ -40,23 +41,26 @@ export async function mapCells(
 ): Promise<CellMap> {
   const { settings } = context.road
   const nothing: CellMap = { layout: null, neighbours: null, clusters: null }
-  if (!settings.umap && !wantsClusters) return nothing
-  if (prepared.cells < fewestCells || (prepared.variable < 2 && !isLatent(context))) {
+  const wantsGraph = settings.umap || settings.write_neighbours
+  if (!wantsGraph && !wantsClusters) return nothing
+  const hasGenes = prepared.variable >= fewestGenes
+  const inLatent = wantsGraph && isLatent(context)
+  if (prepared.cells < fewestCells || !(hasGenes || inLatent)) {
     notices.push(noMap(prepared))
     return nothing
   }
-  const components =
-    wantsClusters || !isLatent(context) ? await principalComponents(context, prepared, notices) : null
+  const canCluster = wantsClusters && hasGenes
+  const components = canCluster || !inLatent ? await principalComponents(context, prepared, notices) : null
   const latent: Points = { rows: prepared.cells, dims: classes, values: scores }
-  const space = isLatent(context) ? latent : components!
-  const most = Math.max(wantsClusters ? clusterNeighbours : 0, settings.umap ? settings.n_neighbors : 0)
+  const space = inLatent ? latent : components!
+  const most = Math.max(canCluster ? clusterNeighbours : 0, wantsGraph ? settings.n_neighbors : 0)
   const k = Math.min(prepared.cells, most)
   const neighbours = await searched(context, { points: space, k, notices })
   const ofComponents =
     components === null || space === components
       ? neighbours
       : await searched(context, { points: components, k, notices })
-  const clusters = wantsClusters ? await cluster(context, first(ofComponents, clusterNeighbours)) : null
+  const clusters = canCluster ? await cluster(context, first(ofComponents, clusterNeighbours)) : null
   const layout = settings.umap ? await draw(context, first(neighbours, settings.n_neighbors)) : null
   return { layout, neighbours: first(neighbours, settings.n_neighbors), clusters }
 }

@@ -77,7 +77,8 @@ async function prepareMatrix(context: StepContext, at: MatrixToPrepare): Promise
   const isMitochondrial = plan.idType === 'symbol' ? mitochondrialGenes(names) : undefined
   const quality = gatherQuality({ cells: matrix.rows, place, from, minCounts: settings.min_counts })
   const shown = geneColumns(names, { wanted: settings.show_genes, cells: matrix.rows, place })
-  const wantsMap = settings.umap || (settings.majority_voting && settings.over_clustering === undefined)
+  const makesClusters = settings.majority_voting && settings.over_clustering === undefined
+  const wantsMap = settings.umap || settings.write_neighbours || makesClusters
   const passes = wantsMap ? 2 : 1
 
   async function* firstPass(): AsyncGenerator<RowSlab> {

@@ -9,14 +9,13 @@ import { addToCells } from '../../data/add-to-cells.ts'
 import { AlreadyExists, type ErrorReport } from '../../job/errors.ts'
 import { product } from '../../job/product.ts'
 import { readJson } from '../../job/steps.ts'
-import type { ObjectStore } from '../../job/store.ts'
 import { resultsPrefix } from '../../job/uploads.ts'
 import { writeCsv } from '../../report/csv.ts'
 import { renderPage } from '../../report/page.ts'
 import { renderScatter } from '../../report/scatter-png.ts'
 import { localInput } from '../road/inputs.ts'
 import type { StepContext, StepResult } from '../workflow.ts'
-import { readAnnotated, readScores } from './annotated.ts'
+import { type Annotated, readAnnotated, readScores } from './annotated.ts'
 import { annotations } from './annotations.ts'
 import { predictionColumns } from './predictions.ts'
 import { reportContent, scatterOf } from './report.ts'
@@ -37,44 +36,20 @@ export interface JobResult {
 }
 
 export async function publish(context: StepContext): Promise<StepResult> {
-  const { job, road, step, stores, scratch } = context
-  const [input] = road.inputs
-  if (input === undefined) throw new Error('a road without inputs')
+  const { job, road, stores } = context
   const { outbox } = stores
   if ((await outbox.head(`${job.output}result.json`)) !== undefined) return { value: null, notices: [] }
   await clearOtherVersion(context)
   const annotated = await readAnnotated(context)
   const outputs = {
-    h5ad: `${stem(input.pin.key)}.annotated.h5ad`,
+    h5ad: `${stem(road.inputs[0]!.pin.key)}.annotated.h5ad`,
     report: 'report.html',
     ...(annotated.layout !== null && { umap: 'umap.png' }),
     predictions: 'predictions.csv',
   }
-  const source = await localInput(input.pin, { stores, scratch })
-  await once(outbox, `${job.output}${outputs.h5ad}`, async () => {
-    context.progress(0, 4, 'files', 'writing the h5ad')
-    const path = join(scratch, 'annotated.h5ad')
-    const size = { cells: annotated.prepared.cells, classes: annotated.labelled.classes.length }
-    const additions = await annotations(annotated, { context, scores: await readScores(context, size) })
-    const written = await addToCells(source.path, path, additions)
-    await step.write('left-out.json', new TextEncoder().encode(JSON.stringify(written.leftOut)))
-    return createReadStream(path)
-  })
-  await source.check()
-  const leftOut = (await readJson<string[]>(stores.work, `${step.prefix}left-out.json`)) ?? []
+  const leftOut = await writeCells(context, annotated, outputs.h5ad)
   const notices = [...annotated.notices, ...leftOut.map((line) => notCarried(line, outputs.h5ad))]
-  context.progress(1, 4, 'files', 'writing the table')
-  await once(outbox, `${job.output}${outputs.predictions}`, async () =>
-    Readable.from(writeCsv(predictionColumns(annotated, context))),
-  )
-  context.progress(2, 4, 'files', 'drawing the map')
-  const scatter = scatterOf(annotated, context)
-  if (scatter !== null) await once(outbox, `${job.output}umap.png`, () => renderScatter(scatter))
-  context.progress(3, 4, 'files', 'writing the report')
-  const content = reportContent({ ...annotated, notices }, { context, outputs })
-  await once(outbox, `${job.output}${outputs.report}`, async () =>
-    new TextEncoder().encode(renderPage(content)),
-  )
+  await writeViews(context, { ...annotated, notices }, outputs)
   const result: JobResult = {
     jobId: job.jobId,
     workflow: road.workflow,
@@ -88,11 +63,45 @@ export async function publish(context: StepContext): Promise<StepResult> {
     versions: { [product.name.toLowerCase()]: product.version, node: process.version.slice(1) },
   }
   await outbox.remove(`${job.output}error.json`)
-  await once(outbox, `${job.output}result.json`, async () =>
-    new TextEncoder().encode(`${JSON.stringify(result, null, 2)}\n`),
-  )
+  await once(context, 'result.json', async () => textBytes(`${JSON.stringify(result, null, 2)}\n`))
   context.progress(4, 4, 'files', 'done')
   return { value: { outputs }, notices }
+}
+
+/** @returns what the input held and an h5ad has no form for */
+async function writeCells(context: StepContext, annotated: Annotated, name: string): Promise<string[]> {
+  const { road, step, stores, scratch } = context
+  const source = await localInput(road.inputs[0]!.pin, { stores, scratch })
+  context.progress(0, 4, 'files', 'writing the h5ad')
+  await once(context, name, async () => {
+    const path = join(scratch, 'annotated.h5ad')
+    const size = { cells: annotated.prepared.cells, classes: annotated.labelled.classes.length }
+    const additions = await annotations(annotated, { context, scores: await readScores(context, size) })
+    const written = await addToCells(source.path, path, additions)
+    await step.write('left-out.json', textBytes(JSON.stringify(written.leftOut)))
+    return createReadStream(path)
+  })
+  await source.check()
+  return (await readJson<string[]>(stores.work, `${step.prefix}left-out.json`)) ?? []
+}
+
+/** The table, the picture and the page. */
+async function writeViews(
+  context: StepContext,
+  annotated: Annotated,
+  outputs: { report: string; umap?: string; predictions: string } & Record<string, string>,
+): Promise<void> {
+  context.progress(1, 4, 'files', 'writing the table')
+  await once(context, outputs.predictions, async () =>
+    Readable.from(writeCsv(predictionColumns(annotated, context))),
+  )
+  context.progress(2, 4, 'files', 'drawing the map')
+  const scatter = scatterOf(annotated, context)
+  if (scatter !== null && outputs.umap !== undefined)
+    await once(context, outputs.umap, () => renderScatter(scatter))
+  context.progress(3, 4, 'files', 'writing the report')
+  const content = reportContent(annotated, { context, outputs })
+  await once(context, outputs.report, async () => textBytes(renderPage(content)))
 }
 
 /** What an earlier version of the code began to write here, and did not finish, is no part of this result. */
@@ -102,7 +111,7 @@ async function clearOtherVersion({ job, step, stores }: StepContext): Promise<vo
   const before = await readJson<{ prefix: string }>(work, key)
   if (before !== undefined && before.prefix !== step.prefix)
     for await (const { key: begun } of outbox.list(job.output)) if (isOurs(begun)) await outbox.remove(begun)
-  await work.write(key, new TextEncoder().encode(JSON.stringify({ prefix: step.prefix })))
+  await work.write(key, textBytes(JSON.stringify({ prefix: step.prefix })))
 }
 
 function isOurs(key: string): boolean {
@@ -113,16 +122,21 @@ function isOurs(key: string): boolean {
  * A file that is there was written whole, by an earlier run of the same job or by one that runs beside it: its content would be the same.
  */
 async function once(
-  store: ObjectStore,
-  key: string,
+  { job, stores }: StepContext,
+  name: string,
   make: () => Promise<Uint8Array | Readable>,
 ): Promise<void> {
-  if ((await store.head(key)) !== undefined) return
+  const key = `${job.output}${name}`
+  if ((await stores.outbox.head(key)) !== undefined) return
   try {
-    await store.write(key, await make(), { onlyIfAbsent: true })
+    await stores.outbox.write(key, await make(), { onlyIfAbsent: true })
   } catch (error) {
     if (!(error instanceof AlreadyExists)) throw error
   }
+}
+
+function textBytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text)
 }
 
 /** Name of the input without its ending; a key may hold what a file name may not. */

@@ -3,7 +3,7 @@
  */
 import { createWriteStream } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { CellFile } from '../../data/cells.ts'
 import { type OpenOptions, openStored } from '../../data/open-cells.ts'
@@ -12,6 +12,7 @@ import { StoreFailure } from '../../job/errors.ts'
 import type { InputPin } from '../../job/road.ts'
 import type { ObjectStore } from '../../job/store.ts'
 import { type Stores, storeOf } from '../../job/stores.ts'
+import { copyOf } from './input-copies.ts'
 
 /** By ranges, nothing is downloaded. @throws as openStored; StoreFailure OBJECT_CHANGED */
 export async function openInput(pin: InputPin, stores: Stores, options: OpenOptions = {}): Promise<CellFile> {
@@ -35,7 +36,7 @@ export async function localInput(
   const check = () => (pin.folder ? checkFolder(pin, store) : checkObject(pin, store))
   await check()
   if (!store.place.startsWith('s3://')) return { path: join(store.place, pin.key), check }
-  const path = join(scratch, 'input', basename(pin.key))
+  const path = copyOf(pin, scratch)
   if (!pin.folder) {
     await copyObject(store, pin, path)
     return { path, check: async () => {} }
@@ -50,8 +51,10 @@ async function copyObject(
   object: { key: string; etag: string },
   path: string,
 ): Promise<void> {
+  // first: a key that leads out of the folder is refused here
+  const content = await store.openRead(object.key, object)
   await mkdir(dirname(path), { recursive: true })
-  await pipeline(await store.openRead(object.key, object), createWriteStream(path))
+  await pipeline(content, createWriteStream(path))
 }
 
 async function checkObject(pin: InputPin, store: ObjectStore): Promise<void> {

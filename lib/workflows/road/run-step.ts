@@ -12,9 +12,10 @@ import type { ObjectStore } from '../../job/store.ts'
 import { type Environment, openStores, type Stores, setting } from '../../job/stores.ts'
 import { resultsPrefix } from '../../job/uploads.ts'
 import type { GenePlan } from '../../knowledge/gene-plan.ts'
-import type { Road, StepContext, StepResult } from '../workflow.ts'
+import type { Road, StepContext } from '../workflow.ts'
 import { workflows } from '../workflows.ts'
 import { missingPart } from './failure.ts'
+import { errorOfInput, noticeOfInput } from './input-copies.ts'
 import { reportOf } from './lambda.ts'
 import { identityOf, openRoadStep } from './road-steps.ts'
 import { jobKey, readJob } from './validate-job.ts'
@@ -131,10 +132,13 @@ async function workStep(
     },
   }
   try {
-    const result: StepResult = await method(context)
+    const result = await method(context).catch((error: unknown) => {
+      throw errorOfInput(error, { road, scratch })
+    })
+    const notices = result.notices.map((notice) => noticeOfInput(notice, { road, scratch }))
     const seconds = Math.round(performance.now() - begun) / 1000
     const peakMemory = Math.round(process.resourceUsage().maxRSS / 1024)
-    await step.finish({ value: result.value, notices: result.notices, seconds, peakMemory })
+    await step.finish({ value: result.value, notices, seconds, peakMemory })
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
