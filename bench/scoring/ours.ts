@@ -145,7 +145,7 @@ function score(folder: string): object {
     const before = performance.now()
     const aligned = alignRows(
       { start, rows, columns: sizes.genes, ...part },
-      { target, genes: sizes.modelGenes },
+      { target, genes: sizes.modelGenes, order: 'any' },
     )
     aligning += performance.now() - before
     scores.set(scorer.score(aligned), start * sizes.labels)
@@ -170,7 +170,7 @@ function stream(sizes: Sizes): object {
   for (let start = 0; start < sizes.cells; start += slabRows) {
     const slab = makeRows(draw, Math.min(slabRows, sizes.cells - start), sizes)
     const before = performance.now()
-    const scores = scorer.score(alignRows(slab, { target, genes: sizes.modelGenes }))
+    const scores = scorer.score(alignRows(slab, { target, genes: sizes.modelGenes, order: 'any' }))
     labels.set(bestMatch(scores, sizes.labels), start)
     scoring += performance.now() - before
   }

@@ -59,6 +59,11 @@ async function writeWith(
   additions: Additions & H5adOptions,
 ): Promise<{ leftOut: string[] }> {
   const { parts, leftOut } = await copyCells(file)
+  const { without = {} } = additions
+  parts.obs = { ...parts.obs, columns: lacking(parts.obs.columns, without.obs) }
+  for (const group of ['obsm', 'obsp'] as const)
+    if (parts[group] !== undefined) parts[group] = lacking(parts[group], without[group])
+  parts.uns = lacking(unsElements(parts.uns), without.uns)
   parts.obs = withColumns(parts.obs, additions.obs)
   parts.var = withColumns(parts.var, additions.var)
   parts.layers = joined(parts.layers, additions.layers)
@@ -71,6 +76,13 @@ async function writeWith(
 
 function withColumns(table: Table, columns: ReadonlyMap<string, Column> = new Map()): Table {
   return { ...table, columns: joined(table.columns, columns) }
+}
+
+function lacking<Value>(
+  entries: ReadonlyMap<string, Value>,
+  names: readonly string[] = [],
+): Map<string, Value> {
+  return new Map([...entries].filter(([name]) => !names.includes(name)))
 }
 
 function joined<Value>(

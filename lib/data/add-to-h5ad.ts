@@ -17,6 +17,8 @@ export interface Additions extends OtherParts {
   /** columns of the cells' table, by name */
   obs?: ReadonlyMap<string, Column>
   var?: ReadonlyMap<string, Column>
+  /** names that are not to be in the result unless they are added: what an earlier run left and this one does not write */
+  without?: { readonly [group in 'obs' | 'obsm' | 'obsp' | 'uns']?: readonly string[] }
 }
 
 export interface AddOptions extends H5adOptions {
@@ -45,10 +47,18 @@ export async function addToH5ad(
 
 async function addAll(file: Hdf5Addition, additions: Additions & AddOptions): Promise<void> {
   const { writer } = file
-  const { gzip, existing = {} } = additions
+  const { gzip, existing = {}, without = {} } = additions
+  for (const group of ['obsm', 'obsp', 'uns'] as const)
+    for (const name of without[group] ?? []) writer.remove(`/${group}/${name}`)
   const cells = rowsOf(file, '/obs')
   const genes = rowsOf(file, '/var')
-  await addColumns(file, '/obs', { columns: additions.obs, table: existing.obs, rows: cells, gzip })
+  await addColumns(file, '/obs', {
+    columns: additions.obs,
+    table: existing.obs,
+    rows: cells,
+    gzip,
+    without: without.obs,
+  })
   await addColumns(file, '/var', { columns: additions.var, table: existing.var, rows: genes, gzip })
   const mappings: [string, Elements | undefined, number[], (Elements | undefined)?][] = [
     ['/obsm', additions.obsm, [cells], existing.obsm],
@@ -103,13 +113,14 @@ async function addColumns(
     columns: ReadonlyMap<string, Column> | undefined
     table: Table | undefined
     rows: number
+    without?: readonly string[] | undefined
   } & H5adOptions,
 ): Promise<void> {
-  const { columns, table, rows, gzip } = what
+  const { columns, table, rows, gzip, without = [] } = what
   const { writer, existing } = file
   if (columns === undefined || columns.size === 0) return
   if (requireGroup(file, path, { hasOld: table !== undefined }) && table !== undefined) {
-    const all = new Map([...table.columns, ...columns])
+    const all = new Map([...table.columns].filter(([name]) => !without.includes(name)).concat([...columns]))
     for (const [name, column] of all) {
       if (columns.has(name) || column.kind === 'categorical') removeOldCategories(file, name)
     }
@@ -118,7 +129,13 @@ async function addColumns(
   const indexName = indexNameOf(file, path)
   const names =
     existing.texts(path, 'column-order') ?? existing.names(path).filter((name) => name !== '__categories')
-  const order = new Set(names.filter((name) => name !== indexName))
+  const order = new Set(names.filter((name) => name !== indexName && !without.includes(name)))
+  for (const name of without) {
+    if (name === indexName) continue
+    writer.remove(`${path}/${name}`)
+    writer.remove(`${path}/__categories/${name}`)
+    removeOldCategories(file, name)
+  }
   for (const [name, column] of columns) {
     checkColumnName(name, { path, indexName })
     await writeColumn(writer, `${path}/${name}`, { column, rows, gzip })

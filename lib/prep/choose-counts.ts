@@ -48,7 +48,7 @@ export function chooseCounts(state: CountsState, options: ChooseOptions): Chosen
     const usable = [best, ...(named === undefined ? checked : [])].find(canBeForced)
     if (usable !== undefined) return forced(usable, options)
   }
-  throw notFound(best, options)
+  throw notFound(best, { ...options, checked })
 }
 
 function counts(where: string, { place, countsLayer }: ChooseOptions): ChosenCounts {
@@ -86,9 +86,14 @@ function forced(matrix: CheckedMatrix, { place }: ChooseOptions): ChosenCounts {
   return { matrix: matrix.where, from: isLog ? 'log1p' : 'counts', notices: [notice] }
 }
 
-function notFound(matrix: CheckedMatrix | undefined, { place, countsLayer }: ChooseOptions): BadInput {
+function notFound(
+  matrix: CheckedMatrix | undefined,
+  { place, countsLayer, checked }: ChooseOptions & { checked: readonly CheckedMatrix[] },
+): BadInput {
   const where = matrix?.where ?? 'X'
-  const seen = matrix === undefined ? 'there is no matrix in it' : `${where} holds ${described(matrix)}`
+  const looked = matrix === undefined ? [] : [matrix, ...checked.filter((other) => other !== matrix)]
+  const seen =
+    looked.map((one) => `${one.where} holds ${described(one)}`).join('; ') || 'there is no matrix in it'
   const missing = countsLayer === undefined ? 'no raw counts were found' : 'these are no raw counts'
   return new BadInput(
     'COUNTS_NOT_FOUND',

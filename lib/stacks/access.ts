@@ -65,8 +65,13 @@ export const access: Record<FunctionState | BatchState, Access> = {
     inbox: uploads,
     models: anyModel,
     work: batchStep('Publish', 'jobs/*/publishing.json'),
-    // an attempt that failed before and was taken up again leaves no word of its failure beside its result
-    outbox: { ...results, remove: ['jobs/*/error.json'] },
+    // an attempt that was taken up again leaves no word of its failure, and nothing of another version, beside its result
+    outbox: {
+      ...results,
+      remove: ['error.json', '*.annotated.h5ad', 'report.html', 'umap.png', 'predictions.csv'].map(
+        (name) => `jobs/*/${name}`,
+      ),
+    },
   },
 }
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { RowSlab } from '../../lib/data/cells.ts'
 import { alignRows } from '../../lib/prep/align-genes.ts'
 import { denseRows, matrixOf } from '../support/cells-to-write.ts'
 import { denseOf, matrixInMemory, type Rows } from './cells-in-memory.ts'
@@ -21,6 +22,12 @@ async function aligned(
     }
   }
   return denseOf(out())
+}
+
+function entriesOf({ indptr, indices, values }: RowSlab, row: number): [number, number][] {
+  const entries: [number, number][] = []
+  for (let i = indptr[row]!; i < indptr[row + 1]!; i++) entries.push([indices[i]!, values[i]!])
+  return entries.sort((a, b) => a[0] - b[0])
 }
 
 describe('alignment of genes', () => {
@@ -67,6 +74,30 @@ describe('alignment of genes', () => {
         expect(await aligned(rows, { target, genes: 70 })).toEqual(expected)
       }),
       { numRuns: 100 },
+    )
+  })
+
+  it('in any order has the same entries, whether or not columns are one gene (twin)', async () => {
+    const job = fc.integer({ min: 1, max: 40 }).chain((columns) =>
+      fc.record({
+        rows: denseRows(6, columns),
+        target: fc.oneof(
+          fc.array(fc.integer({ min: -1, max: 60 }), { minLength: columns, maxLength: columns }),
+          fc.shuffledSubarray([...Array(61).keys()], { minLength: columns, maxLength: columns }),
+        ),
+      }),
+    )
+    await fc.assert(
+      fc.asyncProperty(job, async ({ rows, target }) => {
+        const options = { target: Int32Array.from(target), genes: 61 }
+        for await (const slab of matrixInMemory(rows, { columns: target.length }).slabs()) {
+          const [rising, any] = [alignRows(slab, options), alignRows(slab, { ...options, order: 'any' })]
+          expect(any.indptr).toEqual(rising.indptr)
+          for (let row = 0; row < slab.rows; row++)
+            expect(entriesOf(any, row)).toEqual(entriesOf(rising, row))
+        }
+      }),
+      { numRuns: 60 },
     )
   })
 

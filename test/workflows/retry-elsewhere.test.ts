@@ -60,8 +60,16 @@ const sentBack = (event: string, state: RoadState = planned) =>
   retryElsewhere({ ...state, error: caughtError(event) }, lab.environment)
 
 describe('RetryElsewhere', () => {
+  it('sends the step back on demand, with the same memory, after a Spot machine was taken away', async () => {
+    const { retry, plan } = await sentBack('batch-spot-reclaimed')
+    expect(retry).toEqual({ state: 'Prepare' })
+    expect(plan!.steps.Prepare).toEqual({
+      ...planned.plan!.steps.Prepare,
+      queue: 'cpu-on-demand',
+    })
+  })
+
   it.each([
-    ['a Spot machine that was taken away', 'batch-spot-reclaimed'],
     ['a container that was killed for its memory', 'batch-out-of-memory'],
     ['no Spot machine to be had', 'batch-no-capacity'],
     ['a container that ended without a word', 'batch-exit-1'],

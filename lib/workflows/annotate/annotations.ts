@@ -27,10 +27,32 @@ export async function annotations(
     obs: obsColumns(annotated, { names, labels: context.road.labels }),
     obsm: obsmArrays(annotated, { names, scores, settings }),
     uns: Object.fromEntries(uns),
+    ...(settings.overwrite && { without: everyKey(names) }),
   }
   if (!settings.write_neighbours || !annotated.labelled.hasGraph) return additions
   const graph = await readGraph(context, { cells: annotated.prepared.cells, names })
   return { ...additions, obsp: graph.obsp, uns: { ...Object.fromEntries(uns), ...graph.uns } }
+}
+
+/** All that a run of this name can write: what an earlier one wrote and this one does not would belong to other labels. */
+function everyKey(names: AnnotationNames): NonNullable<Additions['without']> {
+  const { predicted, uncertainty, ontologyId, predictedByCell, overClustering, majorityShare } = names
+  const { hasFewCounts, predictedSecond, predictedMargin, latent, umap, probabilities, neighbours } = names
+  const byCell = [
+    predicted,
+    uncertainty,
+    ontologyId,
+    predictedByCell,
+    overClustering,
+    majorityShare,
+    hasFewCounts,
+  ]
+  return {
+    obs: [...byCell, predictedSecond, predictedMargin],
+    obsm: [latent, ...umap, probabilities],
+    obsp: [neighbours.connectivities, neighbours.distances],
+    uns: [neighbours.uns],
+  }
 }
 
 function obsColumns(

@@ -72,7 +72,12 @@ async function prepareMatrix(context: StepContext, at: MatrixToPrepare): Promise
   const { matrix, names, place } = at
   const { from } = road.inputs[0]!.facts.counts
   const plan = await context.genePlan()
-  const alignment = { target: Int32Array.from(plan.target), genes: plan.modelGenes, values: 'log1p' as const }
+  const alignment = {
+    target: Int32Array.from(plan.target),
+    genes: plan.modelGenes,
+    values: 'log1p',
+    order: 'any',
+  } as const
   const shards = shardWriter(step, { cells: matrix.rows, shards: road.shards })
   const isMitochondrial = plan.idType === 'symbol' ? mitochondrialGenes(names) : undefined
   const quality = gatherQuality({ cells: matrix.rows, place, from, minCounts: settings.min_counts })

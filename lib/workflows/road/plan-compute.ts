@@ -14,15 +14,8 @@ import { rules } from '../rules.ts'
 import type { LabelTerm, Road } from '../workflow.ts'
 import { readFacts } from './facts.ts'
 import { missingPart } from './failure.ts'
+import { mostMemory, type Queues } from './machines.ts'
 import { readJob } from './validate-job.ts'
-
-export interface Queues {
-  cpuSpot: string
-  cpuOnDemand: string
-  /** absent in an installation without GPUs */
-  gpuSpot?: string
-  gpuOnDemand?: string
-}
 
 /** Where dollars are known: list price of a vCPU with 2 GiB on Spot, us-east-1, to be checked by who deploys. */
 const dollarsPerVcpuHour = 0.02
@@ -133,7 +126,7 @@ function memoryOf(state: BatchState, { cells, genes, stored, shards, labels }: D
 
 /** Half gigabytes, so that like jobs are alike to Batch. */
 function roundUp(memory: number): number {
-  return Math.max(2048, Math.ceil(memory / 512) * 512)
+  return Math.min(mostMemory, Math.max(2048, Math.ceil(memory / 512) * 512))
 }
 
 function stepPlans(demand: Demand, queues: Queues): Record<BatchState, StepPlan> {

@@ -1,15 +1,14 @@
 /**
- * RetryElsewhere: after a Batch step failed. A step that was killed without a word lost its Spot machine or its memory was not enough:
- * it goes back, on demand and with twice the memory. So does one that said it needs more. Whatever failed by itself has failed.
+ * RetryElsewhere: after a Batch step failed. A step whose Spot machine was taken goes back, on demand. One that was killed without a word
+ * had too little memory: it goes back with twice as much, as does one that said so. Whatever failed by itself has failed.
  */
 import type { BatchState, PlanPart, RoadState, StepPlan } from '../../job/road.ts'
 import { type Environment, openStores, setting } from '../../job/stores.ts'
 import { isMisfit, missingPart, stepFailures } from './failure.ts'
-import type { Queues } from './plan-compute.ts'
+import { mostMemory, type Queues } from './machines.ts'
 import { identityOf, unfinishedState } from './road-steps.ts'
 
 const mostRetries = 4
-const mostMemory = 240 * 1024
 
 /** Errors of a step after which it may be tried again: a store that did not answer, and too little memory or disk. */
 const passing = ['StoreUnavailable', 'TooSmall']
@@ -34,7 +33,8 @@ export async function retryElsewhere(state: RoadState, environment: Environment)
   if (isFinal || plan.retries >= mostRetries) return { ...state, retry: { state: 'none' } }
   for (const { key } of failures) await work.remove(key)
   const queues = JSON.parse(setting(environment, 'CELLDROP_QUEUES')) as Queues
-  return { ...state, plan: grown(plan, failed, queues), retry: { state: failed } }
+  const memory = isReclaimed(error?.Cause) ? 1 : 2
+  return { ...state, plan: grown(plan, failed, { queues, memory }), retry: { state: failed } }
 }
 
 /** A person who ends a job wants it ended. */
@@ -42,13 +42,22 @@ function isInterrupted(cause: string | undefined): boolean {
   return /terminated by user|cancell?ed by user/i.test(cause ?? '')
 }
 
-function grown(plan: PlanPart, failed: BatchState, queues: Queues): PlanPart {
+/** What Batch says of a job whose machine was taken from under it. */
+function isReclaimed(cause: string | undefined): boolean {
+  return /Host EC2 \(instance [^)]*\) terminated/.test(cause ?? '')
+}
+
+function grown(
+  plan: PlanPart,
+  failed: BatchState,
+  { queues, memory }: { queues: Queues; memory: number },
+): PlanPart {
   const { queue, resources } = plan.steps[failed]
   const larger: StepPlan = {
     queue: onDemand(queue, queues),
     resources: resources.map((need) =>
       need.Type === 'MEMORY'
-        ? { ...need, Value: String(Math.min(mostMemory, 2 * Number(need.Value))) }
+        ? { ...need, Value: String(Math.min(mostMemory, memory * Number(need.Value))) }
         : need,
     ),
   }
