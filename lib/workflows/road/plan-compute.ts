@@ -153,10 +153,10 @@ function stepPlans(demand: Demand, queues: Queues): Record<BatchState, StepPlan>
 /** Throughput on two vCPUs, from BENCHMARKS.md; a job in the cloud waits about three minutes for each machine besides. */
 function expectation({ cells, stored, shards }: Demand, isLocal: boolean): PlanPart['expected'] {
   const seconds = {
-    prepare: stored / 8e6,
-    embed: stored / 20e6,
-    label: cells / 600,
-    publish: stored / 15e6 + cells / 50_000,
+    prepare: stored / 6e6,
+    embed: stored / 40e6,
+    label: cells / 2500,
+    publish: stored / 30e6 + cells / 50_000,
   }
   const working = seconds.prepare + seconds.embed + seconds.label + seconds.publish
   if (isLocal) return { minutes: round((working + 5) / 60), dollars: null }
