@@ -22,13 +22,10 @@ export function alignRows(slab: RowSlab, alignment: Alignment): RowSlab {
   const { target, genes, values = 'counts', order = 'ascending' } = alignment
   checkTarget(target, { columns: slab.columns, genes })
   if (order === 'any' && isOneToOne(target, genes)) return renamed(slab, { target, genes })
-  const { rows, indptr } = slab
+  const { rows } = slab
   const scratch = new Float64Array(genes)
   const touched = new Uint32Array(Math.ceil(genes / 32))
-  const stored = indptr[rows]!
-  const outIndices = new Int32Array(stored)
-  const outValues = hasWideValues(slab) ? new Float64Array(stored) : new Float32Array(stored)
-  const outIndptr = new Int32Array(rows + 1)
+  const out = outputFor(slab)
   const add = values === 'log1p' ? addLogs : addCounts
   let at = 0
   for (let row = 0; row < rows; row++) {
@@ -43,20 +40,13 @@ export function alignRows(slab: RowSlab, alignment: Alignment): RowSlab {
         bits ^= lowest
         const value = scratch[gene]!
         if (value === 0) continue
-        outIndices[at] = gene
-        outValues[at++] = value
+        out.indices[at] = gene
+        out.values[at++] = value
       }
     }
-    outIndptr[row + 1] = at
+    out.indptr[row + 1] = at
   }
-  return {
-    start: slab.start,
-    rows,
-    columns: genes,
-    indptr: outIndptr,
-    indices: kept(outIndices, at),
-    values: kept(outValues, at),
-  }
+  return finished(slab, { out, stored: at, genes })
 }
 
 /** No two columns of the query are one gene of the model. */
@@ -74,10 +64,8 @@ function isOneToOne(target: Int32Array, genes: number): boolean {
 /** Then there is nothing to sum: entries keep their order and get the model's numbers. */
 function renamed(slab: RowSlab, { target, genes }: Pick<Alignment, 'target' | 'genes'>): RowSlab {
   const { rows, indptr, indices, values } = slab
-  const stored = indptr[rows]!
-  const outIndices = new Int32Array(stored)
-  const outValues = hasWideValues(slab) ? new Float64Array(stored) : new Float32Array(stored)
-  const outIndptr = new Int32Array(rows + 1)
+  const out = outputFor(slab)
+  const { indices: outIndices, values: outValues } = out
   let at = 0
   for (let row = 0; row < rows; row++) {
     const end = indptr[row + 1]!
@@ -89,16 +77,32 @@ function renamed(slab: RowSlab, { target, genes }: Pick<Alignment, 'target' | 'g
       outValues[at] = value
       at += Number(gene >= 0) & Number(value !== 0)
     }
-    outIndptr[row + 1] = at
+    out.indptr[row + 1] = at
   }
+  return finished(slab, { out, stored: at, genes })
+}
+
+interface Output {
+  indptr: Int32Array
+  indices: Int32Array
+  values: Float32Array | Float64Array
+}
+
+function outputFor(slab: RowSlab): Output {
+  const most = slab.indptr[slab.rows]!
   return {
-    start: slab.start,
-    rows,
-    columns: genes,
-    indptr: outIndptr,
-    indices: kept(outIndices, at),
-    values: kept(outValues, at),
+    indptr: new Int32Array(slab.rows + 1),
+    indices: new Int32Array(most),
+    values: hasWideValues(slab) ? new Float64Array(most) : new Float32Array(most),
   }
+}
+
+function finished(
+  { start, rows }: RowSlab,
+  { out, stored, genes }: { out: Output; stored: number; genes: number },
+): RowSlab {
+  const { indptr, indices, values } = out
+  return { start, rows, columns: genes, indptr, indices: kept(indices, stored), values: kept(values, stored) }
 }
 
 /** Where most was dropped, memory for what was kept: rows are held until their shard is full. */

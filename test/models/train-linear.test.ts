@@ -6,6 +6,7 @@ import { fitLogistic } from '../../lib/models/logistic.ts'
 import { standardise, type TrainingRows } from '../../lib/models/standardised-cells.ts'
 import { trainLinear } from '../../lib/models/train-linear.ts'
 import { normalisedRows } from '../../lib/prep/normalise.ts'
+import { toyCounts } from '../support/installation.ts'
 import { hasShared, sharedPath } from '../support/shared.ts'
 
 const facts = {
@@ -21,20 +22,7 @@ const facts = {
 }
 
 /** O1: 12 cells of 3 types, 4 genes, counts of 20 a cell */
-const counts = [
-  [9, 0, 1, 10],
-  [8, 1, 0, 11],
-  [7, 0, 0, 13],
-  [10, 0, 2, 8],
-  [0, 8, 1, 11],
-  [1, 9, 0, 10],
-  [0, 7, 0, 13],
-  [0, 10, 2, 8],
-  [1, 0, 9, 10],
-  [0, 1, 8, 11],
-  [0, 0, 7, 13],
-  [0, 2, 10, 8],
-]
+const counts = toyCounts
 const codes = Int32Array.from([2, 2, 2, 2, 0, 0, 0, 0, 1, 1, 1, 1])
 
 function sparse(dense: readonly (readonly number[])[]): TrainingRows {
