@@ -28,7 +28,7 @@ export function openLive(
   const paint = () => {
     const now = clock()
     last = now
-    const width = Math.max(20, (stream.columns ?? 80) - 1)
+    const width = Math.max(20, (stream.columns || 80) - 1)
     const lines = steps.map((step) => lineOf(step, now).slice(0, width))
     const up = drawn > 0 ? `\u001b[${drawn}A` : ''
     stream.write(`${up}${lines.map((line) => `\r\u001b[2K${line}\n`).join('')}`)
