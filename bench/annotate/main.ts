@@ -1,6 +1,6 @@
 /**
  * `npm run bench:annotate`: the whole road on this machine, `celldrop annotate` as a user runs it, from a cold start: the largest real
- * query of shared/data with a real CellTypist model, and the same cells many times over for 100,000 cells. Its peer is what the same
+ * query at hand with a real CellTypist model, and the same cells many times over for 100,000 cells. Its peer is what the same
  * work takes in Python (scanpy is not in Debian): reading, normalising, scoring as CellTypist does, PCA, neighbours, UMAP and writing.
  * Fills the section "annotate" of BENCHMARKS.md.
  */
@@ -8,12 +8,12 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { performance } from 'node:perf_hooks'
+import { hasShared, sharedPath } from '../../test/support/shared.ts'
 import { machine, median, today, writeSection } from '../section.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const shared = resolve(root, '../shared')
 const folder = join(root, 'bench/.cache/annotate')
-const real = join(shared, 'data/pbmc4k_query/pbmc4k_soupx_labelled.h5ad')
+const real = sharedPath('data/pbmc4k_query/pbmc4k_soupx_labelled.h5ad')
 const main = join(root, 'lib/local/main.ts')
 const python = process.env.CELLDROP_PYTHON ?? '/usr/bin/python3'
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3)
@@ -57,7 +57,7 @@ function peer(query: string): { wall: number; peak: number; versions: string } {
     [
       'bench/annotate/peer.py',
       query,
-      join(shared, 'golden/celltypist/pbmc_sorted_lr.pkl'),
+      sharedPath('golden/celltypist/pbmc_sorted_lr.pkl'),
       join(folder, 'peer.h5ad'),
     ],
     {
@@ -95,9 +95,10 @@ function repeated(cells: number): string {
   return path
 }
 
+if (!hasShared) throw new Error('this benchmark wants the real query and model beside the repository')
 mkdirSync(folder, { recursive: true })
 rmSync(join(folder, 'models'), { recursive: true, force: true })
-const pickle = join(shared, 'golden/celltypist/pbmc_sorted_lr.pkl')
+const pickle = sharedPath('golden/celltypist/pbmc_sorted_lr.pkl')
 celldrop(['import-model', pickle, '--name', 'sorted', '--models', join(folder, 'models')], folder)
 const smallRuns: Run[] = []
 const smallPeers: ReturnType<typeof peer>[] = []

@@ -46,11 +46,6 @@ export class StoreUnavailable extends CodedError {
   override readonly name = 'StoreUnavailable'
 }
 
-/** A worker ended without a word, or the service that runs workers did. What is behind it decides whether it can be tried again. */
-export class WorkerLost extends CodedError {
-  override readonly name = 'WorkerLost'
-}
-
 /** The place to write exists already, or another writer was first. Nothing was overwritten. */
 export class AlreadyExists extends CodedError {
   override readonly name = 'AlreadyExists'

@@ -64,8 +64,3 @@ function winnersOf(
   }
   return { labels: best, votes: most }
 }
-
-/** The name behind a vote's number. */
-export function votedLabel(code: number, labels: readonly string[]): string {
-  return labels[code] ?? heterogeneous
-}

@@ -46,7 +46,7 @@ ${trial.program}`,
   }
   const batch = localBatch({
     containerOf: () => program,
-    environment: { CELLDROP_WORK: '/work/store' },
+    environment: { CELLDROP_WORK: '/stores/work' },
     logs: join(folder.path, 'logs'),
     cores: trial.cores ?? 1,
     graceMs: trial.graceMs ?? 60_000,
@@ -84,7 +84,7 @@ describe('a Batch job', () => {
     expect(answer).toMatchObject({ JobName: 'job-Embed', Status: 'SUCCEEDED' })
     const environment = JSON.parse(readFileSync(join(folder.path, 'environment.json'), 'utf8'))
     expect(environment).toMatchObject({
-      CELLDROP_WORK: '/work/store',
+      CELLDROP_WORK: '/stores/work',
       CELLDROP_JOB: 'job',
       PATH: process.env.PATH,
     })

@@ -10,7 +10,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import type { RowSlab } from '../../lib/data/cells.ts'
 import { openCells } from '../../lib/data/open-cells.ts'
 import { confidence, uncertainty } from '../../lib/labels/confidence.ts'
-import { majorityVote, votedLabel } from '../../lib/labels/majority-vote.ts'
+import { heterogeneous, majorityVote } from '../../lib/labels/majority-vote.ts'
 import { bestMatch, probabilityMatch, unassigned } from '../../lib/labels/match.ts'
 import { probabilitiesOf } from '../../lib/labels/probabilities.ts'
 import { importCelltypist } from '../../lib/models/celltypist-import.ts'
@@ -181,7 +181,7 @@ describe('real models on real cells', () => {
     ])('votes as it does: %s', (wanted, clusters, minShare) => {
       const codes = bestMatch(scores, labels.length)
       const vote = majorityVote(codes, { clusters: clustersOf(column(clusters)), labels, minShare })
-      const found = Array.from(vote.cells, (code) => votedLabel(code, labels))
+      const found = Array.from(vote.cells, (code) => labels[code] ?? heterogeneous)
       expect(found).toEqual(column(wanted))
     })
   })

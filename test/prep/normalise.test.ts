@@ -4,7 +4,6 @@ import { describe, expect, it } from 'vitest'
 import type { Matrix } from '../../lib/data/cells.ts'
 import { openCells } from '../../lib/data/open-cells.ts'
 import { writeH5ad } from '../../lib/data/write-h5ad.ts'
-import { checkAsCellTypist } from '../../lib/prep/celltypist-check.ts'
 import { type NormaliseOptions, normalisedRows } from '../../lib/prep/normalise.ts'
 import { gatherQuality, mitochondrialGenes } from '../../lib/prep/quality.ts'
 import { denseRows, matrixOf, tableOf } from '../support/cells-to-write.ts'
@@ -160,19 +159,5 @@ describe('the quality of cells', () => {
   it('has no mitochondrial share where no such gene is known', async () => {
     expect(mitochondrialGenes(['ENSG00000198888', 'MTOR'])).toBeUndefined()
     expect((await qualityOf('counts', rows, ['MTOR'])).mitochondrial).toBeUndefined()
-  })
-})
-
-describe('what CellTypist would say', () => {
-  it.each([
-    ['logs of 10,000', logged(poissonRows(50, { columns: 40 })), true, []],
-    ['logs of 5,000', logged(poissonRows(50, { columns: 40 }), 5000), true, ['CELLTYPIST_TOTAL']],
-    ['counts', poissonRows(50, { columns: 40, mean: 12 }), false, ['CELLTYPIST_RANGE']],
-    ['scaled values', [[-1, 2]], false, ['CELLTYPIST_RANGE']],
-    ['one gene that holds all', [[9.23]], false, ['CELLTYPIST_RANGE']],
-  ])('of %s is known', async (_, rows, isAccepted, codes) => {
-    const check = await checkAsCellTypist(matrixInMemory(rows), { place: 'cells' })
-    expect(check.isAccepted).toBe(isAccepted)
-    expect(check.notices.map(({ code }) => code)).toEqual(codes)
   })
 })
