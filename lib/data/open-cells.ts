@@ -1,11 +1,16 @@
 /**
  * Opens whatever file of cells a place holds, telling formats apart by content and never by name alone: HDF5 (AnnData or 10x),
- * a zarr folder or zip, a folder of MTX files. Places are local paths or `s3://bucket/key`.
+ * a zarr folder or zip, a folder of MTX files. Places are local paths, `s3://bucket/key`, `gs://bucket/key` or `https://` addresses.
  */
+import { randomUUID } from 'node:crypto'
 import { stat } from 'node:fs/promises'
-import { BadInput } from '../job/errors.ts'
-import { openStore } from '../job/open-store.ts'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Cache, cachedCopy, cacheOf } from '../job/content-cache.ts'
+import { atPlace, BadInput, isCoded } from '../job/errors.ts'
+import { type OpenedObject, openObject } from '../job/open-store.ts'
 import type { ObjectStore, Pin } from '../job/store.ts'
+import { identityNotice } from '../job/web-identity.ts'
 import { muData, openAnnData } from './anndata/file.ts'
 import type { CellFile } from './cells.ts'
 import { meteredSource, openFileSource, openStoreSource } from './file-source.ts'
@@ -29,7 +34,7 @@ export interface OpenOptions extends TenxOptions {
 
 /** @throws BadInput FILE_MISSING, FORMAT_UNKNOWN, and what the format's reader refuses */
 export async function openCells(location: string, options: OpenOptions = {}): Promise<CellFile> {
-  if (location.startsWith('s3://')) return openRemote(location, options)
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) return openRemote(location, options)
   const facts = await stat(location).catch(() => undefined)
   if (facts?.isDirectory()) {
     const folder = localFolder(location)
@@ -40,9 +45,41 @@ export async function openCells(location: string, options: OpenOptions = {}): Pr
   return openSource(await openFileSource(location), { ...options, hdf5: { audit: true, ...options.hdf5 } })
 }
 
+/** A location is named by the person at this machine, who may read whatever it can reach. */
 async function openRemote(location: string, options: OpenOptions): Promise<CellFile> {
-  const { bucket, key } = splitLocation(location)
-  return openStored(await openStore(bucket), key, options)
+  const environment = { ...process.env, CELLDROP_LOCAL_FILES: '1' }
+  const opened = await openObject(location, { environment })
+  try {
+    return await openStored(opened.store, opened.key, options)
+  } catch (error) {
+    if (!isCoded(error) || error.code !== 'RANGES_UNSUPPORTED') throw error
+    return openCopied(opened, { ...options, cache: cacheOf(environment) })
+  }
+}
+
+/** Of a server that gives files only whole: all of it comes first, and stays for the next time where there is a cache. */
+async function openCopied(
+  { store, key, access }: OpenedObject,
+  { cache, ...options }: OpenOptions & { cache: Cache | undefined },
+): Promise<CellFile> {
+  const place = `${store.place}/${key}`
+  const found = await store.head(key)
+  if (found === undefined) throw missing(place)
+  const uncached = join(tmpdir(), `celldrop-${randomUUID()}`)
+  const copy = await cachedCopy({ ...found, store, ...(access && { access }) }, { cache, uncached })
+  try {
+    const file = await openCells(copy.path, options)
+    const close = () => file.close().finally(copy.release)
+    const weak = identityNotice(found.etag, place) ?? []
+    return { ...file, place, notices: [...copy.notices, ...file.notices].concat(weak), close }
+  } catch (error) {
+    await copy.release()
+    throw isCoded(error) ? atPlace(error, place) : error
+  }
+}
+
+function missing(place: string): BadInput {
+  return new BadInput('FILE_MISSING', place, 'there is no such file', 'Check the address')
 }
 
 /**
@@ -56,6 +93,7 @@ export async function openStored(
 ): Promise<CellFile> {
   if (options.pinned !== undefined || (await store.head(key)) !== undefined)
     return openSource(await openStoreSource(store, key, options.pinned), options)
+  if (store.unlisted) throw missing(`${store.place}/${key}`)
   const folder = storeFolder(store, key)
   const names = await folder.list()
   if (names.length === 0)
@@ -63,19 +101,6 @@ export async function openStored(
   return isZarrFolder(names)
     ? openTree(await openZarrTree({ store, prefix: key }), options)
     : openTenxFolder(folder, options)
-}
-
-function splitLocation(location: string): { bucket: string; key: string } {
-  const match = /^(s3:\/\/[^/]+)\/(.+)$/.exec(location)
-  if (match?.[1] === undefined || match[2] === undefined) {
-    throw new BadInput(
-      'LOCATION',
-      location,
-      'a bucket and a key are needed',
-      'Write it as s3://bucket/folder/file.h5ad',
-    )
-  }
-  return { bucket: match[1], key: match[2].replace(/\/+$/, '') }
 }
 
 function isZarrFolder(names: readonly string[]): boolean {
@@ -120,6 +145,15 @@ function unknownFormat(place: string, head: Uint8Array): BadInput {
   if (text.startsWith('MuData')) return muData(place)
   if (head.length === 0)
     return new BadInput('FORMAT_UNKNOWN', place, 'the file is empty', 'Copy or download it again')
+  if (/^\s*<(!doctype|html|\?xml)/i.test(text)) {
+    const problem = 'this is a web page or another answer of a server, not the file'
+    return new BadInput(
+      'FORMAT_UNKNOWN',
+      place,
+      problem,
+      'Give the address that the download itself comes from',
+    )
+  }
   const problem = startsWith(head, [0x1f, 0x8b]) ? 'this is a gzip file' : 'it starts like no format of cells'
   return new BadInput(
     'FORMAT_UNKNOWN',

@@ -118,7 +118,7 @@ async function takeLock(lock: string, path: string): Promise<void> {
 }
 
 /** The new name itself must outlive a power cut. Some systems cannot flush a folder; the rename then is as durable as theirs are. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder).catch(() => undefined)
   await handle?.sync().catch(() => undefined)
   await handle?.close()

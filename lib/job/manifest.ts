@@ -9,13 +9,15 @@ import { parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { BadInput } from './errors.ts'
 import { printable } from './object-key.ts'
-import { type AnnotateSettings, annotateSettings } from './settings/annotate.ts'
+import { annotateSettings } from './settings/annotate.ts'
+import { checkTypeCells, typeCellsDefaults, typeCellsSettings } from './settings/type-cells.ts'
 
 /** The settings of each workflow; a new workflow adds its schema here. */
-export const workflowSettings = { annotate: annotateSettings } as const
+export const workflowSettings = { annotate: annotateSettings, 'type-cells': typeCellsSettings } as const
 
 export type WorkflowName = keyof typeof workflowSettings
-export type Settings = AnnotateSettings
+export type SettingsOf<Name extends WorkflowName> = z.infer<(typeof workflowSettings)[Name]>
+export type Settings = SettingsOf<WorkflowName>
 
 export const longestManifest = 1 << 20
 
@@ -38,8 +40,12 @@ export function checkSettings(given: unknown, place: string): Settings {
     const problem = name === undefined ? 'it names no workflow' : `there is no workflow ${shown(name)}`
     throw new BadInput('WORKFLOW_UNKNOWN', `${place}: workflow`, problem, `Workflows: ${known}`)
   }
-  const checked = schema.safeParse(given)
-  if (checked.success) return checked.data
+  const filled = 'compat' in given ? { ...typeCellsDefaults(given.compat), ...given } : given
+  const checked = schema.safeParse(filled)
+  if (checked.success) {
+    if (checked.data.workflow === 'type-cells') checkTypeCells(checked.data, place)
+    return checked.data
+  }
   throw settingProblem(checked.error.issues[0], Object.keys(schema.shape), place)
 }
 

@@ -31,12 +31,21 @@ export interface InputPin {
   /** 'inbox', or the place of another store */
   place: string
   key: string
+  /** the query of a web address, often a secret: needed to read, and never part of a result, report or message */
+  access?: string
   etag: string
   versionId?: string
   /** bytes */
   size: number
   /** a zarr or MTX folder: the etag stands for all that is in it */
   folder?: true
+}
+
+/** A small file of facts that a setting names, as it was when the job began. */
+export interface Document {
+  /** as the setting has it, for messages */
+  place: string
+  text: string
 }
 
 /** ValidateJob's part; the settings themselves lie at `key` in the work store. */

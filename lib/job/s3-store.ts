@@ -11,7 +11,7 @@ import {
   type ListObjectsV2CommandOutput,
   S3Client,
 } from '@aws-sdk/client-s3'
-import { StoreFailure } from './errors.ts'
+import { isCoded, StoreFailure } from './errors.ts'
 import { checkKey, checkRange } from './object-key.ts'
 import { s3Failure } from './s3-errors.ts'
 import { headObject, readObject, readObjectRange, type S3Object, streamObject } from './s3-read.ts'
@@ -38,7 +38,9 @@ export function openS3Store({ bucket, prefix = '', client = makeClient() }: S3St
   return {
     place,
     async head(key) {
-      const head = await headObject(object(key))
+      const head = await headObject(object(key)).catch((error: unknown) =>
+        absentOrDenied(error, { client, bucket, fullKey: base + key }),
+      )
       if (!head) return undefined
       const { metadata: _, ...info } = head
       return info
@@ -64,6 +66,29 @@ export function openS3Store({ bucket, prefix = '', client = makeClient() }: S3St
       })
     },
   }
+}
+
+/**
+ * Who may list only part of a bucket is told "denied" for what is not there, since no prefix is named in a HEAD. A listing of that key tells.
+ * @throws the error it was given, where the object is there or the listing is denied too
+ */
+async function absentOrDenied(
+  error: unknown,
+  { client, bucket, fullKey }: { client: S3Client; bucket: string; fullKey: string },
+): Promise<undefined> {
+  if (!isCoded(error) || error.code !== 'ACCESS_DENIED') throw error
+  const command = new ListObjectsV2Command({
+    Bucket: bucket,
+    Prefix: fullKey,
+    MaxKeys: 1,
+    EncodingType: 'url',
+  })
+  const listed = await client.send(command).catch(() => {
+    throw error
+  })
+  // in a listing the key itself comes before those that it begins
+  const first = listed.Contents?.[0]?.Key
+  if (first !== undefined && decodeURIComponent(first.replaceAll('+', ' ')) === fullKey) throw error
 }
 
 /** Busy servers (SlowDown) are asked up to eight times; a connection that is silent for two minutes counts as broken. */

@@ -1,5 +1,6 @@
 /**
- * Where objects live: one small interface over a folder and over S3, so that the same code runs on a laptop and in an account.
+ * Where objects live: one small interface over a folder and over S3, so that the same code runs on a laptop and in an account; web servers
+ * and Google Cloud Storage have it too, to read from only (their writes throw STORE_READ_ONLY).
  *
  * Keys are opaque, `/`-separated UTF-8. A version is pinned when it is first seen (`head`) and every later read names it,
  * so that an object overwritten in the middle of a read is an error and never a mixture of two files.
@@ -14,6 +15,8 @@ export interface ObjectInfo {
   etag: string
   /** present where the store keeps versions */
   versionId?: string
+  /** hexadecimal MD5 of the content, where the store says that it is one; an etag that looks like one need not be */
+  md5?: string
   /** milliseconds since 1970 */
   modified: number
 }
@@ -28,13 +31,16 @@ export interface WriteOptions {
 }
 
 export interface ObjectStore {
-  /** how a person would name it: a folder's path or `s3://bucket/prefix` */
+  /** how a person would name it, and what opens it again: a folder's path, `s3://bucket/prefix`, `gs://bucket`, `https://host` */
   readonly place: string
+  /** of a web server: objects can be named, and `list` throws LISTING_UNSUPPORTED */
+  readonly unlisted?: true
   /** undefined when there is no such object */
   head(key: string): Promise<ObjectInfo | undefined>
   /**
    * Bytes [offset, offset + length) of the pinned content; fewer only where the object ends.
-   * @throws StoreFailure OBJECT_MISSING, OBJECT_CHANGED when the content is no longer the pinned one, READ_FAILED
+   * @throws StoreFailure OBJECT_MISSING, OBJECT_CHANGED when the content is no longer the pinned one, READ_FAILED, and
+   * RANGES_UNSUPPORTED where a web server gives files only whole
    */
   readRange(key: string, range: { offset: number; length: number }, pin: Pin): Promise<Uint8Array>
   /**

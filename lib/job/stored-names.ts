@@ -74,25 +74,50 @@ export function annotationNames(prefix: string): AnnotationNames {
   }
 }
 
-/** Columns and arrays of the `type-cells` workflow, as SpatialCore names them. */
-export const cellTyping = {
-  obs: {
-    predicted: 'cell_type_predicted',
-    confidenceRaw: 'cell_type_confidence_raw',
-    confidence: 'cell_type_confidence',
-    model: 'cell_type_model',
-    label: 'cell_type',
-    ontologyId: 'cell_type_ontology_term_id',
-    ontologyLabel: 'cell_type_ontology_label',
-    ontologyTier: 'cell_type_ontology_tier',
-    ontologyScore: 'cell_type_ontology_score',
-  },
-  /** of references, before their cells are joined */
-  reference: { originalLabel: 'original_label', source: 'reference_source', batch: 'batch' },
-  obsm: { decisionScores: 'cell_type_decision_scores' },
-  uns: {
-    classes: 'cell_type_cell_types',
-    provenance: 'spatialcore_annotation',
-    validation: 'validation_results',
-  },
-} as const
+/** Columns and arrays of the `type-cells` workflow, as SpatialCore names them with the prefix `cell_type`; the last lines of obs are ours. */
+export function cellTypingNames(prefix: string) {
+  return {
+    obs: {
+      /** the class of highest score */
+      predicted: `${prefix}_predicted`,
+      /** float64: the highest probability of one class, as the model gives it */
+      confidenceRaw: `${prefix}_confidence_raw`,
+      confidence: `${prefix}_confidence`,
+      /** id of the model */
+      model: `${prefix}_model`,
+      /** the final label: predicted, or "Unassigned" */
+      label: prefix,
+      ontologyId: `${prefix}_ontology_term_id`,
+      ontologyLabel: `${prefix}_ontology_label`,
+      ontologyTier: `${prefix}_ontology_tier`,
+      ontologyScore: `${prefix}_ontology_score`,
+      /** 0 like the training cells, 1 unlike all of them */
+      outOfReference: `${prefix}_out_of_reference`,
+      /** why a cell has the label that it has */
+      reason: `${prefix}_reason`,
+      /** what the marker genes of the predicted class say */
+      markerCheck: `${prefix}_marker_check`,
+      /** with voting: the class of the cell alone, and the share of its cluster that has the label */
+      predictedByCell: `${prefix}_predicted_by_cell`,
+      majorityShare: `${prefix}_majority_share`,
+    },
+    obsm: {
+      decisionScores: `${prefix}_decision_scores`,
+      probabilities: `${prefix}_probabilities`,
+      /** under both names, since CELLxGENE lists only keys that start with `X_` */
+      umap: [`${prefix}_umap`, `X_${prefix}_umap`] as const,
+    },
+    neighbours: {
+      uns: `${prefix}_neighbors`,
+      distances: `${prefix}_neighbors_distances`,
+      connectivities: `${prefix}_neighbors_connectivities`,
+    },
+    uns: {
+      /** columns of the matrix of scores */
+      classes: `${prefix}_cell_types`,
+      provenance: 'spatialcore_annotation',
+      validation: 'validation_results',
+      colours: `${prefix}_colors`,
+    },
+  }
+}

@@ -12,6 +12,8 @@ export interface Stores {
   work: ObjectStore
   models: ObjectStore
   outbox: ObjectStore
+  /** what they were opened from: it says how other places may be read */
+  environment?: Environment
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -25,7 +27,7 @@ export async function openStores(environment: Environment): Promise<Stores> {
     open('CELLDROP_MODELS'),
     open('CELLDROP_OUTBOX'),
   ])
-  return { inbox, work, models, outbox }
+  return { inbox, work, models, outbox, environment }
 }
 
 export function setting(environment: Environment, name: string): string {
@@ -39,6 +41,9 @@ export function setting(environment: Environment, name: string): string {
   )
 }
 
-export function storeOf(pin: Pick<InputPin, 'place'>, stores: Stores): Promise<ObjectStore> {
-  return pin.place === 'inbox' ? Promise.resolve(stores.inbox) : openStore(pin.place)
+/** The store that a pinned input lies in. */
+export function storeOf(pin: Pick<InputPin, 'place' | 'access'>, stores: Stores): Promise<ObjectStore> {
+  if (pin.place === 'inbox') return Promise.resolve(stores.inbox)
+  const { environment = process.env } = stores
+  return openStore(pin.place, { environment, ...(pin.access !== undefined && { access: pin.access }) })
 }

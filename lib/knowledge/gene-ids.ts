@@ -1,7 +1,5 @@
-/**
- * What kind of names a list of genes holds, decided by the majority of the names (SpatialCore looks at the first name only),
- * and which names are no genes at all but control probes of imaging panels.
- */
+/** What kind of names a list of genes holds, decided by the majority of the names (SpatialCore looks at the first name only). */
+import { controlKind } from './control-probes.ts'
 import type { GeneTable, Species } from './genes.ts'
 import { loadGenes } from './genes.ts'
 
@@ -32,22 +30,9 @@ export function ensemblId(name: string): string | undefined {
   return name.startsWith('ENS') ? ensemblGene.exec(name)?.[1] : undefined
 }
 
-const controls = new RegExp(
-  `^(?:${[
-    'neg(?:ative)?[-_ ]?(?:control|prb|ctrl)', // NegControlProbe, NegControlCodeword, NegPrb, Negative control
-    'blank(?:$|[-_ \\d])',
-    'antisense[-_ ]',
-    'unassigned',
-    'intergenic[-_ ]',
-    'deprecated[-_ ]?(?:codeword|probe|$)',
-    '(?:system|false)[-_ ]?(?:control|code)',
-  ].join('|')})`,
-  'i',
-)
-
-/** Control probes and empty code words of Xenium, MERSCOPE and CosMx panels: they measure no gene. */
+/** Control probes and empty code words of imaging panels: they measure no gene. */
 export function isControlProbe(name: string): boolean {
-  return controls.test(name)
+  return controlKind(name) !== undefined
 }
 
 const speciesOf = (id: string): Species | null =>

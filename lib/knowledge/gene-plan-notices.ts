@@ -13,24 +13,26 @@ export interface NoticeContext {
   modelSpecies: Species | null
   chosen: boolean
   minGeneFraction: number
+  /** 'the model' */
+  whose: string
   place: string
 }
 
 export function planNotices(plan: GenePlan, context: NoticeContext): ErrorReport[] {
-  const { ids, match, place } = context
+  const { ids, match, place, whose } = context
   const notices: ErrorReport[] = []
   const say = (code: string, problem: string, remedy: string) =>
     notices.push({ code, place, problem, remedy })
   if (plan.share < context.minGeneFraction)
     say(
       'GENES_LOW_OVERLAP',
-      `${plan.found} of the ${plan.modelGenes} genes of the model are in the file (${percent(plan.share)}), fewer than ${percent(context.minGeneFraction)}`,
-      'Answers rest on fewer genes than the model was made with: a model of this panel is safer',
+      `${plan.found} of the ${plan.modelGenes} genes of ${whose} are in the file (${percent(plan.share)}), fewer than ${percent(context.minGeneFraction)}`,
+      'Answers rest on fewer genes than there could be: check the gene column, or use a file or model with more of them',
     )
   if (plan.column !== null && !context.chosen)
     say(
       'GENE_COLUMN_GUESSED',
-      `genes are named by the column '${plan.column}', which fits the model best`,
+      `genes are named by the column '${plan.column}', which fits ${whose} best`,
       'Name the gene column if it should be another',
     )
   const translated = plan.how
@@ -47,14 +49,14 @@ export function planNotices(plan: GenePlan, context: NoticeContext): ErrorReport
   if (plan.summed > 0)
     say(
       'GENES_SUMMED',
-      `${plan.summed} genes of the file are the same gene of the model as another one; their counts are added`,
+      `${plan.summed} genes of the file are the same gene of ${whose} as another one; their counts are added`,
       'Nothing to do',
     )
   if (match.ambiguous.length > 0)
     say(
       'GENES_AMBIGUOUS',
-      `${match.ambiguous.length} genes could be several genes of the model and are left out: ${match.ambiguous.slice(0, 5).join(', ')}`,
-      'Name them as the model does',
+      `${match.ambiguous.length} genes could be several genes of ${whose} and are left out: ${match.ambiguous.slice(0, 5).join(', ')}`,
+      `Name them as ${whose} does`,
     )
   if (match.controls > 0)
     say(
@@ -66,7 +68,7 @@ export function planNotices(plan: GenePlan, context: NoticeContext): ErrorReport
     say(
       'GENE_NAMES_UNKNOWN',
       `the names of the genes are of no kind that is known (${ids.looksLike}); they were compared letter by letter`,
-      'Check that the model was made with the same names',
+      `Check that ${whose} has the same names`,
     )
   return notices
 }
@@ -85,7 +87,7 @@ function sayOfSpecies(
   context: NoticeContext,
   say: (code: string, problem: string, remedy: string) => void,
 ): void {
-  const { ids, match, organism, species, modelSpecies } = context
+  const { ids, match, organism, species, modelSpecies, whose } = context
   if (organism !== undefined && ids.species !== null && ids.species !== organism)
     say(
       'ORGANISM_CONTRADICTED',
@@ -97,7 +99,7 @@ function sayOfSpecies(
     const several = left > 0 ? `; ${left} genes with several partners are left out` : ''
     say(
       'GENES_OTHER_SPECIES',
-      `the cells are of ${species} and the model of ${modelSpecies}: genes were joined by orthologues of one to one${several}`,
+      `the cells are of ${species} and ${whose} is of ${modelSpecies}: genes were joined by orthologues of one to one${several}`,
       'Labels across species are less sure; prefer a model of the same species',
     )
   }

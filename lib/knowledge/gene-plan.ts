@@ -24,6 +24,8 @@ export interface GenePlanRequest {
   /** every column that may name the genes, the index first; `chosen` is the user's ('index' for the index) */
   query: { candidates: readonly GeneNames[]; chosen?: string | undefined }
   model: { genes: readonly string[]; type: GeneIdType; species: Species | null }
+  /** what these genes are in messages: 'the model' unless told */
+  whose?: string
   /** 'exact' takes equal names only, as CellTypist does; 'translated' unless told */
   matching?: 'translated' | 'exact'
   /** what the user says the cells are; else the names tell */
@@ -88,6 +90,7 @@ export async function planGenes(request: GenePlanRequest): Promise<GenePlan> {
     modelSpecies,
     chosen: request.query.chosen !== undefined,
     minGeneFraction: request.minGeneFraction ?? 0.8,
+    whose: request.whose ?? 'the model',
     place,
   })
   return plan
@@ -152,16 +155,17 @@ function refuseTooFew(
   given: { request: GenePlanRequest; choices: Choice[]; place: string },
 ): void {
   const { request, choices, place } = given
+  const { whose = 'the model' } = request
   const seen = choices
     .map(({ candidate, ids }) => `${candidate.column ?? 'the index'} holds ${ids.looksLike}`)
     .slice(0, 10)
     .join('; ')
-  const wanted = `the model knows ${kindOf(request.model)}, such as ${request.model.genes.slice(0, 3).join(', ')}`
+  const wanted = `${whose} has ${kindOf(request.model)}, such as ${request.model.genes.slice(0, 3).join(', ')}`
   if (plan.found === 0)
     throw new BadInput(
       'GENES_NO_OVERLAP',
       place,
-      `none of the ${plan.modelGenes} genes of the model is in the file: ${seen}; ${wanted}`,
+      `none of the ${plan.modelGenes} genes of ${whose} is in the file: ${seen}; ${wanted}`,
       request.query.chosen === undefined
         ? 'Name the column of var that holds gene symbols or Ensembl ids as the gene column'
         : 'Leave the gene column out, so that every column is tried, or name another one',
@@ -171,7 +175,7 @@ function refuseTooFew(
     throw new BadInput(
       'GENES_TOO_FEW',
       place,
-      `only ${plan.found} of the ${plan.modelGenes} genes of the model are in the file, at least ${least} are needed: ${seen}; ${wanted}`,
+      `only ${plan.found} of the ${plan.modelGenes} genes of ${whose} are in the file, at least ${least} are needed: ${seen}; ${wanted}`,
       'Use a model of the same genes (train one on the genes of this panel), or check the gene column',
     )
 }

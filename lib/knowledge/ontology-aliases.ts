@@ -212,7 +212,7 @@ const stromal: readonly Alias[] = [
   },
   { id: 'CL:0002139', lines: 'vascular ec, vascular endothelial, blood ec, bec' },
   { id: 'CL:0000704', lines: 'tip ec, tip endothelial, ec tip' },
-  { id: 'CL:0002671', lines: 'stalk ec, stalk endothelial' },
+  { id: 'CL:0002671', lines: 'stalk ec, stalk endothelial, stalk' },
   {
     id: 'CL:1000398',
     lines: 'lsec, liver sinusoidal ec, sinusoidal endothelial',

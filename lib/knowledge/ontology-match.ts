@@ -22,6 +22,7 @@ import { suggestTerms } from './ontology-suggest.ts'
 
 export type MatchTier =
   | 'existing'
+  | 'reviewed'
   | 'name'
   | 'synonym'
   | 'alias'

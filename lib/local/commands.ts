@@ -21,6 +21,8 @@ const gzipFlag = {
   },
 } as const satisfies Record<string, Flag>
 
+const typeCellsUsage = 'H5AD --references A.h5ad,B.h5ad --label-columns COLUMN,COLUMN'
+
 export const commands: Readonly<Record<string, CommandEntry>> = {
   inspect: {
     usage: 'FILE',
@@ -38,7 +40,14 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   annotate: {
     usage: 'H5AD --model NAME',
     summary: 'label the cells of a file, with a report; every setting is a flag',
-    load: async () => (await import('./annotate.ts')).annotateCommand,
+    load: async () =>
+      (await import('./workflow-command.ts')).workflowCommand('annotate', 'H5AD --model NAME'),
+  },
+  'type-cells': {
+    usage: typeCellsUsage,
+    summary:
+      'train on labelled references over the genes of a file, and type its cells; every setting is a flag',
+    load: async () => (await import('./workflow-command.ts')).workflowCommand('type-cells', typeCellsUsage),
   },
   run: {
     usage: 'JOB.yaml',

@@ -7,13 +7,13 @@ import { hashOf } from '../job/canonical.ts'
 import { BadInput } from '../job/errors.ts'
 import type { Settings } from '../job/manifest.ts'
 import { checkKey } from '../job/object-key.ts'
-import { openStore } from '../job/open-store.ts'
+import { openObject, openStore } from '../job/open-store.ts'
 import type { Start } from '../job/road.ts'
 import { readJson, writeJsonOnce } from '../job/steps.ts'
 import { startOf } from '../job/uploads.ts'
 import { findModel } from '../models/bundle.ts'
-import { rules } from '../workflows/rules.ts'
-import { isRemote, within } from './places.ts'
+import { rulesOf } from '../workflows/rules.ts'
+import { within } from './places.ts'
 
 export interface JobRequest {
   settings: Settings
@@ -36,15 +36,16 @@ export async function requestJob(
   given: Settings,
   { base, otherwise, models, defaultModel }: RequestContext,
 ): Promise<JobRequest> {
-  const inputs = rules[given.workflow]
-    .inputs(given)
-    .map(({ role, location }) => ({ role, location: inFull(location, base) }))
+  const rules = rulesOf(given)
+  const locations = [...rules.inputs(given), ...rules.documents(given)].map(({ location }) =>
+    inFull(location, base),
+  )
   const name = given.name ?? plainName(otherwise)
   checkKey('name', name)
-  const located = Object.fromEntries(inputs.map(({ role, location }) => [role, location]))
-  const settings: Settings = { ...given, ...located, name }
-  const contents = await Promise.all(inputs.map(({ location }) => contentOf(location)))
-  const model = settings.model ?? defaultModel
+  const settings: Settings = { ...rules.relocated(given, locations), name }
+  const contents = await Promise.all(locations.map(contentOf))
+  const named = rules.model(settings)
+  const model = named === null ? undefined : (named ?? defaultModel)
   const modelId = model === undefined ? undefined : await contentOfModel(model, models)
   return { settings, name, identity: hashOf([settings, contents, modelId], 12) }
 }
@@ -105,25 +106,26 @@ function plainName(text: string): string {
 }
 
 function inFull(location: string, base: string): string {
-  return isRemote(location) || isAbsolute(location) ? location : resolve(base, location)
+  return isAddress(location) || isAbsolute(location) ? location : resolve(base, location)
+}
+
+/** `s3://`, `gs://`, `https://`: somewhere else than on this disk. */
+function isAddress(location: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(location)
 }
 
 /** What makes the content of a file or folder known; undefined where there is none, which the road will tell. */
 async function contentOf(location: string): Promise<unknown> {
-  const [place, key] = isRemote(location)
-    ? splitRemote(location)
-    : [dirname(location), basename(join(location, '.'))]
-  const store = await openStore(place)
+  const environment = { ...process.env, CELLDROP_LOCAL_FILES: '1' }
+  const { store, key } = isAddress(location)
+    ? await openObject(location, { environment })
+    : { store: await openStore(dirname(location)), key: basename(join(location, '.')) }
   const found = await store.head(key)
   if (found !== undefined) return [found.etag, found.versionId]
   const content: [string, string][] = []
+  if (store.unlisted) return content
   for await (const object of store.list(`${key}/`)) content.push([object.key, object.etag])
   return content
-}
-
-function splitRemote(location: string): [string, string] {
-  const [, place = location, key = ''] = /^(s3:\/\/[^/]+)\/(.+?)\/*$/i.exec(location) ?? []
-  return [place, key]
 }
 
 /** Two models may have had one name, one after the other. A name that no model has is for the road to tell. */

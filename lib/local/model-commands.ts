@@ -1,18 +1,18 @@
 /** `celldrop models`, `import-model`, `export-model`: what is in the model store, and ways in and out of it. */
 import { readFile, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
-import { BadInput, type ErrorReport } from '../job/errors.ts'
+import { AlreadyExists, BadInput, type ErrorReport } from '../job/errors.ts'
 import { hasCode } from '../job/folder-errors.ts'
-import { openStore } from '../job/open-store.ts'
+import { openObject, openStore } from '../job/open-store.ts'
 import { detectGeneIds } from '../knowledge/gene-ids.ts'
 import { matchLabels } from '../knowledge/ontology-match.ts'
 import { listModels, loadModel, loadModelFolder, type ModelSummary, saveModel } from '../models/bundle.ts'
-import { exportCelltypist } from '../models/celltypist-export.ts'
 import { type ImportOptions, importCelltypist } from '../models/celltypist-import.ts'
 import { type LinearModel, type ModelCard, modelName, type OntologyTerm } from '../models/linear-model.ts'
+import { filesOfModel } from '../workflows/parts/model-files.ts'
 import type { Command, Flags, Invocation } from './command.ts'
 import { download } from './download.ts'
-import { isRemote, modelsFlag, placesOf } from './places.ts'
+import { modelsFlag, placesOf } from './places.ts'
 
 export const modelsCommand: Command = {
   flags: modelsFlag,
@@ -73,13 +73,34 @@ export const exportModelCommand: Command = {
         'celldrop export-model NAME OUT.pkl',
       )
     const model = await loadModel(await openStore(placesOf(flags, environment).models), name)
-    const target = splitPath(path)
-    const written = await (await openStore(target.place)).write(target.key, exportCelltypist(model), {
-      onlyIfAbsent: true,
-    })
-    const summary = { output: path, bytes: written.size, name: model.card.name, id: model.card.id }
-    print(options.json ? JSON.stringify(summary) : `${path}: ${model.card.name} as CellTypist reads it`)
+    const outputs = await writeModelFiles(model, path)
+    const { card } = model
+    const summary = { output: outputs[0], outputs, name: card.name, id: card.id }
+    print(
+      options.json ? JSON.stringify(summary) : `${card.name} as CellTypist reads it: ${outputs.join(', ')}`,
+    )
   },
+}
+
+/** OUT.pkl with OUT_celltypist.json and OUT_colors.json beside it; all of them or none. */
+async function writeModelFiles(model: LinearModel, path: string): Promise<string[]> {
+  const { place, key } = splitPath(path)
+  const store = await openStore(place)
+  const stem = key.replace(/\.pkl$/i, '')
+  const files = filesOfModel(model).map(({ name, bytes }) => ({
+    key: `${stem}${name.slice(model.card.name.length)}`,
+    bytes,
+  }))
+  for (const file of files)
+    if ((await store.head(file.key)) !== undefined)
+      throw new AlreadyExists(
+        'OBJECT_EXISTS',
+        `${place}/${file.key}`,
+        'there is such a file already',
+        'Choose another name',
+      )
+  for (const file of files) await store.write(file.key, file.bytes, { onlyIfAbsent: true })
+  return files.map((file) => `${path.slice(0, path.length - key.length)}${file.key}`)
 }
 
 const mostBytes = 2 ** 30
@@ -154,12 +175,18 @@ async function organismOf(
 async function readBytes(path: string, reading: Reading): Promise<Uint8Array> {
   if (isAddress(path)) return download(path, { mostBytes, signal: reading.listenForStop() })
   if (isRemote(path)) {
-    const { place, key } = splitPath(path)
-    return (await openStore(place)).read(key, { maxBytes: mostBytes })
+    const { store, key } = await openObject(path, {
+      environment: { ...reading.environment, CELLDROP_LOCAL_FILES: '1' },
+    })
+    return store.read(key, { maxBytes: mostBytes })
   }
   const { size } = await lookAt(path)
   if (size > mostBytes) throw tooLarge(path)
   return readFile(path)
+}
+
+function isRemote(path: string): boolean {
+  return /^(?:s3|gs):\/\//i.test(path)
 }
 
 function isAddress(path: string): boolean {

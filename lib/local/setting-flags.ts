@@ -18,11 +18,19 @@ export interface SettingFact {
   minimum?: number
   maximum?: number
   aboveZero: boolean
+  /** of a table: what its values are, and whether a file may be named in its place */
+  table?: { values: 'text' | 'number'; orFile: boolean }
   describe: string
 }
 
+const table = z.object({
+  type: z.literal('object'),
+  additionalProperties: z.object({ type: z.enum(['string', 'number']) }),
+})
 const fact = z.object({
-  type: z.enum(['string', 'number', 'integer', 'boolean', 'array', 'object']),
+  type: z.enum(['string', 'number', 'integer', 'boolean', 'array', 'object']).optional(),
+  additionalProperties: table.shape.additionalProperties.optional().catch(undefined),
+  anyOf: z.tuple([table, z.object({ type: z.literal('string') })]).optional(),
   description: z.string(),
   default: z.unknown().optional(),
   const: z.string().optional(),
@@ -43,7 +51,8 @@ export function settingFacts(workflow: WorkflowName): SettingFact[] {
   return Object.entries(properties).map(([key, property]) => ({
     key,
     flag: key.replaceAll('_', '-'),
-    type: property.type,
+    type: property.type ?? 'object',
+    ...tableOf(property),
     choices: property.enum ?? (property.const === undefined ? [] : [property.const]),
     isRequired: required.includes(key),
     ...(property.default !== undefined && { default: property.default }),
@@ -52,6 +61,12 @@ export function settingFacts(workflow: WorkflowName): SettingFact[] {
     aboveZero: property.exclusiveMinimum === 0,
     describe: property.description,
   }))
+}
+
+function tableOf({ type, anyOf, additionalProperties }: z.infer<typeof fact>): Pick<SettingFact, 'table'> {
+  const values = anyOf?.[0].additionalProperties ?? (type === 'object' ? additionalProperties : undefined)
+  if (values === undefined) return {}
+  return { table: { values: values.type === 'number' ? 'number' : 'text', orFile: anyOf !== undefined } }
 }
 
 /** @param taken settings that a command has another way to give */
@@ -68,7 +83,13 @@ function flagOf(setting: SettingFact): Flag {
   const value =
     choices.length > 0
       ? choices.map((choice) => (/\s/.test(choice) ? `"${choice}"` : choice)).join('|')
-      : { string: 'TEXT', number: 'NUMBER', integer: 'NUMBER', array: 'A,B,...', object: 'NAME=VALUE' }[type]
+      : {
+          string: 'TEXT',
+          number: 'NUMBER',
+          integer: 'NUMBER',
+          array: 'A,B,...',
+          object: setting.table?.orFile ? 'NAME=VALUE|FILE' : 'NAME=VALUE',
+        }[type]
   const multiple = type === 'array' || type === 'object'
   return { type: 'string', value, describe: told, ...(multiple && { multiple }) }
 }
@@ -88,7 +109,8 @@ export function settingsOfFlags(workflow: WorkflowName, flags: Flags): Record<st
   return settings
 }
 
-function settingOf({ type, flag }: SettingFact, value: string | boolean | (string | boolean)[]): unknown {
+function settingOf(setting: SettingFact, value: string | boolean | (string | boolean)[]): unknown {
+  const { type, flag, table: entries } = setting
   const texts = [value].flat().map(String)
   switch (type) {
     case 'number':
@@ -97,7 +119,12 @@ function settingOf({ type, flag }: SettingFact, value: string | boolean | (strin
     case 'array':
       return texts.flatMap((text) => text.split(',').map((part) => part.trim()))
     case 'object':
-      return Object.fromEntries(texts.map((text) => entryOf(text, flag)))
+      if (entries?.orFile && texts.length === 1 && !texts[0]!.includes('=')) return texts[0]
+      return Object.fromEntries(
+        texts
+          .map((text) => entryOf(text, flag))
+          .map(([name, text]) => [name, entries?.values === 'number' ? numberOf(text, flag) : text]),
+      )
     default:
       return value
   }

@@ -16,7 +16,13 @@ ${names.map(workflowTable).join('\n')}`
 
 function workflowTable(workflow: WorkflowName): string {
   const rows = settingFacts(workflow).map((setting) =>
-    [`\`${setting.key}\``, typeOf(setting), defaultOf(setting), setting.describe, flagOf(setting)].map(cell),
+    [
+      `\`${setting.key}\``,
+      typeOf(setting),
+      defaultOf(setting),
+      setting.describe,
+      flagOf(setting, workflow),
+    ].map(cell),
   )
   const table = [['setting', 'type', 'default', 'meaning', 'flag'], Array<string>(5).fill('---'), ...rows]
   return `## ${workflow}
@@ -25,7 +31,7 @@ ${table.map((row) => `| ${row.join(' | ')} |`).join('\n')}
 `
 }
 
-function typeOf({ type, choices, minimum, maximum, aboveZero }: SettingFact): string {
+function typeOf({ type, table, choices, minimum, maximum, aboveZero }: SettingFact): string {
   if (choices.length > 0) return choices.map((choice) => `\`${choice}\``).join(', ')
   const words = {
     string: 'text',
@@ -33,7 +39,7 @@ function typeOf({ type, choices, minimum, maximum, aboveZero }: SettingFact): st
     integer: 'whole number',
     boolean: 'true or false',
     array: 'list of texts',
-    object: 'table: label to CL id',
+    object: `table: label to ${table?.values === 'number' ? 'number' : 'CL id'}${table?.orFile ? ', or a file' : ''}`,
   }
   if (type !== 'number' && type !== 'integer') return words[type]
   const from = aboveZero ? 'above 0' : minimum === undefined ? '' : `from ${minimum}`
@@ -50,8 +56,8 @@ function defaultOf(setting: SettingFact): string {
 }
 
 /** What a job is and what it works on is not said by a flag. */
-function flagOf({ key, flag, type, default: value }: SettingFact): string {
-  if (key === 'workflow') return '`celldrop annotate`'
+function flagOf({ key, flag, type, default: value }: SettingFact, workflow: WorkflowName): string {
+  if (key === 'workflow') return `\`celldrop ${workflow}\``
   if (key === 'query') return 'the argument'
   return `\`--${type === 'boolean' && value === true ? 'no-' : ''}${flag}\``
 }

@@ -14,7 +14,7 @@ import { openStore } from '../job/open-store.ts'
 import type { Start } from '../job/road.ts'
 import type { ObjectStore } from '../job/store.ts'
 import { startOf } from '../job/uploads.ts'
-import { rules } from '../workflows/rules.ts'
+import { rulesOf } from '../workflows/rules.ts'
 
 export interface Submission {
   /** place of the inbox */
@@ -46,13 +46,16 @@ export async function submitJob(
     progress(`uploading ${key} (${(size / 1e6).toFixed(1)} MB)`)
     await store.write(key, createReadStream(source, { signal }))
   }
-  const relocated = Object.fromEntries(inputs.map(({ role, location }) => [role, location]))
-  const given = parse(new TextDecoder().decode(bytes)) as Record<string, unknown>
+  const given = parse(new TextDecoder().decode(bytes)) as Settings
+  const locations = inputs.map(({ location }) => location)
   signal.throwIfAborted()
-  return startOf(await writeJobFile(store, `${folder}/job.json`, { ...given, ...relocated }), {
-    inbox,
-    created,
-  })
+  return startOf(
+    await writeJobFile(store, `${folder}/job.json`, rulesOf(settings).relocated(given, locations)),
+    {
+      inbox,
+      created,
+    },
+  )
 }
 
 interface LocalInput {
@@ -69,8 +72,12 @@ async function inputsOf(
 ): Promise<LocalInput[]> {
   const inputs: LocalInput[] = []
   const taken = new Set(['job.json'])
-  for (const { role, location } of rules[settings.workflow].inputs(settings)) {
-    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) continue
+  const rules = rulesOf(settings)
+  for (const { role, location } of [...rules.inputs(settings), ...rules.documents(settings)]) {
+    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) {
+      inputs.push({ role, location, files: [] })
+      continue
+    }
     const source = isAbsolute(location) ? location : resolve(base, location)
     const plain = basename(source)
     const name = taken.has(plain) ? `${role}-${plain}` : plain

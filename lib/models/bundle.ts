@@ -55,7 +55,10 @@ export async function saveModel(
   const before = replace ? undefined : await readPointer(store, card.name)
   if (before !== undefined && before !== card.id) throw nameTaken(store, card.name, before)
   const prefix = prefixOf(card)
-  for (const name of blobNames) await writeContent(store, `${prefix}${blobKey(name)}`, bytesOf(model[name]))
+  for (const name of blobNames) {
+    const values = model[name]
+    if (values !== undefined) await writeContent(store, `${prefix}${blobKey(name)}`, bytesOf(values))
+  }
   if (!(await hasCard(store, prefix)))
     await store.write(`${prefix}model.json`, Buffer.from(JSON.stringify(card, null, 1)))
   await movePointer(store, card, { replace })
@@ -172,7 +175,7 @@ async function readBundle(store: ObjectStore, prefix: string): Promise<LinearMod
   const card = await readCard(store, prefix)
   const read = async (name: BlobName): Promise<Float64Array> => {
     const key = `${prefix}${blobKey(name)}`
-    const { bytes: size } = card.blobs[name]
+    const { bytes: size } = card.blobs[name]!
     if (size > maxBlobBytes) throw corrupt(`${store.place}/${key}`, `${size} bytes are more than a model has`)
     const bytes = await readIfThere(store, key, size)
     if (bytes?.length !== size)
@@ -184,6 +187,7 @@ async function readBundle(store: ObjectStore, prefix: string): Promise<LinearMod
     intercept: await read('intercept'),
     mean: await read('mean'),
     scale: await read('scale'),
+    ...(card.blobs.reference !== undefined && { reference: await read('reference') }),
   }
   return checkedModel({ card, arrays, place: `${store.place}/${prefix}` })
 }

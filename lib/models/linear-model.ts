@@ -9,6 +9,7 @@ import { z } from 'zod'
 import { hashOf } from '../job/canonical.ts'
 import { BadInput } from '../job/errors.ts'
 import { corrupt, shown } from './model-errors.ts'
+import { trainingRecord } from './training-record.ts'
 
 export const modelFormat = 'celldrop-model/1'
 
@@ -32,7 +33,8 @@ const blob = z.strictObject({
   shape: z.array(z.int().min(0)).min(1).max(2),
 })
 
-export const blobNames = ['weights', 'intercept', 'mean', 'scale'] as const
+/** The last one only where the model knows what cells it was trained on look like. */
+export const blobNames = ['weights', 'intercept', 'mean', 'scale', 'reference'] as const
 export type BlobName = (typeof blobNames)[number]
 
 export const modelCard = z.strictObject({
@@ -50,7 +52,13 @@ export const modelCard = z.strictObject({
   loss: z.enum(['ovr', 'multinomial']).describe('a sigmoid for each label, or one softmax over all'),
   clip: z.number().positive().nullable().describe('scaled values above are set to it'),
   centred: z.boolean().describe('the mean is subtracted before scaling'),
-  blobs: z.strictObject({ weights: blob, intercept: blob, mean: blob, scale: blob }),
+  blobs: z.strictObject({
+    weights: blob,
+    intercept: blob,
+    mean: blob,
+    scale: blob,
+    reference: blob.optional(),
+  }),
   classifiers: z.array(name).min(1).max(100),
   licence: text,
   source: text,
@@ -64,6 +72,26 @@ export const modelCard = z.strictObject({
     parameters: z.record(name, z.union([text, z.number(), z.boolean(), z.null()])),
   }),
   metrics: z.record(name, z.number()),
+  calibration: z
+    .strictObject({
+      kind: z.literal('temperature'),
+      status: z.enum(['calibrated', 'not-assessed']),
+      scale: z.number().positive(),
+      cells: z.int().min(0),
+      fewestCells: z.int().min(0),
+      accuracy: z.number().nullable(),
+      macroF1: z.number().nullable(),
+      expectedCalibrationError: z.number().nullable(),
+    })
+    .optional()
+    .describe('how scores become probabilities, and how right these were in cells that were held out'),
+  reference: z
+    .strictObject({ directions: z.int().min(1).max(1000), tail: z.int().min(1).max(1_000_000) })
+    .optional()
+    .describe(
+      'how long the parts of the array of that name are, which tells cells unlike the training cells',
+    ),
+  training: trainingRecord.optional().describe('what it was trained on; imported models do not say'),
   created: z.string().max(64),
 })
 
@@ -79,6 +107,8 @@ export interface LinearArrays {
   mean: Float64Array
   /** one a gene; 0 counts as 1, as in scikit-learn */
   scale: Float64Array
+  /** what `outOfReferenceTails` of lib/labels goes by, packed */
+  reference?: Float64Array
 }
 
 export interface LinearModel extends LinearArrays {
@@ -106,9 +136,11 @@ export function makeLinearModel(
   if (!modelName.safeParse(facts.name).success) throw badName(facts.name)
   const shapes = expectedShapes(facts)
   const blobs = Object.fromEntries(
-    blobNames.map((key) => {
-      const bytes = bytesOf(arrays[key])
-      return [key, { bytes: bytes.length, sha256: sha256(bytes), dtype: 'float64', shape: shapes[key] }]
+    blobNames.flatMap((key) => {
+      const values = arrays[key]
+      if (values === undefined) return []
+      const bytes = bytesOf(values)
+      return [[key, { bytes: bytes.length, sha256: sha256(bytes), dtype: 'float64', shape: shapes[key] }]]
     }),
   )
   const named = { format: modelFormat, kind: 'linear', ...facts, blobs }
@@ -131,6 +163,8 @@ export function checkedModel({
   const card = checkedCard(raw, place)
   for (const key of blobNames) {
     const [values, stored] = [arrays[key], card.blobs[key]]
+    if (values === undefined && stored === undefined) continue
+    if (values === undefined || stored === undefined) throw corrupt(place, `${key} is missing`)
     if (values.byteLength !== stored.bytes) throw corrupt(place, `${key} has not the size of its shape`)
     if (sha256(bytesOf(values)) !== stored.sha256) throw corrupt(place, `${key} is not what the card says`)
     if (!values.every(Number.isFinite)) throw corrupt(place, `${key} holds what is no finite number`)
@@ -149,7 +183,11 @@ export function checkedCard(raw: unknown, place: string): ModelCard {
   const card = parsed.data
   const shapes = expectedShapes(card)
   for (const key of blobNames) {
-    const { shape, bytes } = card.blobs[key]
+    const stored = card.blobs[key]
+    if ((stored === undefined) !== (key === 'reference' && card.reference === undefined))
+      throw corrupt(place, `${key} is there without its description, or the other way round`)
+    if (stored === undefined) continue
+    const { shape, bytes } = stored
     const count = shapes[key].reduce((product, length) => product * length, 1)
     if (shape.join() !== shapes[key].join() || bytes !== 8 * count)
       throw corrupt(place, `${key} has not one number for each label and gene`)
@@ -164,9 +202,31 @@ function badName(given: string): BadInput {
   return new BadInput('MODEL_NAME', 'name', problem, remedy)
 }
 
-function expectedShapes({ labels, genes }: Pick<ModelCard, 'labels' | 'genes'>): Record<BlobName, number[]> {
+function expectedShapes({
+  labels,
+  genes,
+  reference,
+}: Pick<ModelCard, 'labels' | 'genes' | 'reference'>): Record<BlobName, number[]> {
   const rows = weightRows(labels.length)
-  return { weights: [rows, genes.length], intercept: [rows], mean: [genes.length], scale: [genes.length] }
+  const { directions, tail } = reference ?? { directions: 0, tail: 0 }
+  return {
+    weights: [rows, genes.length],
+    intercept: [rows],
+    mean: [genes.length],
+    scale: [genes.length],
+    reference: [packedLength({ labels: labels.length, genes: genes.length, directions, tail })],
+  }
+}
+
+/** Numbers in the array `reference`; lib/labels packs and unpacks it. */
+export function packedLength(of: {
+  labels: number
+  genes: number
+  directions: number
+  tail: number
+}): number {
+  const { labels, genes, directions, tail } = of
+  return directions * (genes + 1 + labels) + 4 * labels + 2 * tail + 1
 }
 
 function idOf(card: object): string {

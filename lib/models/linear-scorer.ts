@@ -9,7 +9,10 @@
 import type { RowSlab } from '../data/cells.ts'
 import { BadInput } from '../job/errors.ts'
 import { createLinearKernel, type LinearKernel, panelWidth } from './linear-kernel.ts'
-import { type LinearModel, weightRows } from './linear-model.ts'
+import { type LinearArrays, type ModelCard, weightRows } from './linear-model.ts'
+
+/** What of a model its scores depend on. */
+export type ScoredModel = LinearArrays & { card: Pick<ModelCard, 'labels' | 'genes' | 'clip'> }
 
 export interface LinearScorer {
   /** labels of the model: columns of the scores */
@@ -28,7 +31,7 @@ const resultsAtOnce = 131_072
 /**
  * @param present 1 for each gene of the model that the query has, in the model's order
  */
-export function createLinearScorer(model: LinearModel, present: Uint8Array): LinearScorer {
+export function createLinearScorer(model: ScoredModel, present: Uint8Array): LinearScorer {
   const labels = model.card.labels.length
   const genes = model.card.genes.length
   if (present.length !== genes) throw new RangeError(`${present.length} flags for ${genes} genes`)
@@ -58,7 +61,7 @@ interface Scaling {
   clip: number
 }
 
-function scalingOf({ mean, scale, card }: LinearModel, present: Uint8Array): Scaling {
+function scalingOf({ mean, scale, card }: ScoredModel, present: Uint8Array): Scaling {
   const clip = card.clip ?? Number.POSITIVE_INFINITY
   const table = new Float64Array(3 * scale.length)
   for (let gene = 0; gene < scale.length; gene++) {
@@ -110,7 +113,7 @@ function layoutOf(weightedRows: number, genes: number): Layout {
 
 /** A kernel with weights by panels (genes x panelWidth each) and, for each class, the score of a row without entries. */
 function loadedKernel(
-  { weights, intercept, card }: LinearModel,
+  { weights, intercept, card }: ScoredModel,
   { layout, scaling }: { layout: Layout; scaling: Scaling },
 ): LinearKernel {
   const kernel = createLinearKernel(layout.total)

@@ -27,23 +27,57 @@ export interface StandardisedCells {
   scale: Float64Array
 }
 
-export function standardise(cells: TrainingRows, { clip = 10 }: { clip?: number } = {}): StandardisedCells {
-  const { rows, columns, indptr, indices, values } = cells
+/** What standardises a gene's values, for each gene. */
+export interface Standardisation {
+  /** 0 where values are not centred */
+  mean: Float64Array
+  /** standard deviation about the mean over all cells (divisor n), centred or not; 1 where a gene does not vary */
+  scale: Float64Array
+  /** z of a zero */
+  zero: Float64Array
+  /** the value from which on z is clipped */
+  highest: Float64Array
+  /** what a clipped zero is as a value: 0 unless `highest` is negative */
+  lifts: Float64Array
+}
+
+/** Means and standard deviations over these cells. @param options.centre whether the mean is subtracted: true */
+export function standardisation(
+  { rows, columns, indptr, indices, values }: TrainingRows,
+  { clip = 10, centre = true }: { clip?: number; centre?: boolean } = {},
+): Standardisation {
   const mean = new Float64Array(columns)
   const scale = new Float64Array(columns)
   const seen = new Int32Array(columns)
-  for (let i = 0; i < indices.length; i++) {
+  const [from, to] = [indptr[0]!, indptr[rows]!]
+  for (let i = from; i < to; i++) {
     mean[indices[i]!]! += values[i]!
     seen[indices[i]!]! += 1
   }
   for (let gene = 0; gene < columns; gene++) mean[gene]! /= rows
-  for (let i = 0; i < indices.length; i++) scale[indices[i]!]! += (values[i]! - mean[indices[i]!]!) ** 2
+  for (let i = from; i < to; i++) scale[indices[i]!]! += (values[i]! - mean[indices[i]!]!) ** 2
   for (let gene = 0; gene < columns; gene++) {
     const variance = (scale[gene]! + (rows - seen[gene]!) * mean[gene]! ** 2) / rows
     // rounding leaves a trace of variance in a gene that is the same everywhere
     scale[gene] = variance > 10 * Number.EPSILON * mean[gene]! ** 2 ? Math.sqrt(variance) : 1
   }
-  const zero = mean.map((value, gene) => -value / scale[gene]!)
+  return standardisationFrom({ mean: centre ? mean : new Float64Array(columns), scale }, { clip })
+}
+
+/** The rest from means and standard deviations that were computed before, such as over more cells. */
+export function standardisationFrom(
+  { mean, scale }: { mean: Float64Array; scale: Float64Array },
+  { clip = 10 }: { clip?: number } = {},
+): Standardisation {
+  const highest = mean.map((value, gene) => value + clip * scale[gene]!)
+  const lifts = highest.map((value) => Math.min(0, value))
+  const zero = mean.map((value, gene) => Math.min(-value / scale[gene]!, clip))
+  return { mean, scale, zero, highest, lifts }
+}
+
+export function standardise(cells: TrainingRows, { clip = 10 }: { clip?: number } = {}): StandardisedCells {
+  const { rows, columns, indptr, indices, values } = cells
+  const { mean, scale, zero } = standardisation(cells, { clip })
   const lifted = new Float64Array(indices.length)
   for (let i = 0; i < indices.length; i++) {
     const gene = indices[i]!

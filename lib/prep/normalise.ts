@@ -2,7 +2,8 @@
  * Rows as linear models want them: log1p(count / total * 10,000), the total over all genes of the matrix, as scanpy's
  * normalize_total and log1p do. Then, in the same pass, over the genes of a model.
  *
- * Trap: the total is taken before genes are left out; a cell without counts stays empty.
+ * Trap: the total is taken before genes are left out, unless it is asked for over the genes that stay, as panels need it: then logs are
+ * undone and scaled anew too. A cell without counts stays empty.
  */
 import type { Matrix, RowSlab } from '../data/cells.ts'
 import { BadInput } from '../job/errors.ts'
@@ -21,6 +22,8 @@ export interface NormaliseOptions {
   target?: number
   /** to the genes of a model, duplicates summed; as they are unless told */
   genes?: Omit<Alignment, 'values'>
+  /** what each cell is scaled by: its total over the whole matrix, or over `genes`; the former unless told */
+  over?: 'matrix' | 'genes'
   /** of the values that come; float32 unless told */
   type?: 'float32' | 'float64'
   /** 1 for each mitochondrial column: then their share comes along */
@@ -38,14 +41,17 @@ export async function* normalisedRows(
   matrix: Matrix,
   options: NormaliseOptions,
 ): AsyncGenerator<NormalisedSlab> {
-  const { from, genes, isMitochondrial, slabBytes } = options
-  const areLogs = from !== 'counts'
+  const { genes, isMitochondrial, slabBytes, over = 'matrix' } = options
+  const areLogs = options.from !== 'counts'
+  const isPartial = over === 'genes' && genes !== undefined
+  const from = isPartial && areLogs ? 'log1p' : options.from
   for await (const slab of matrix.slabs({ transient: true, ...(slabBytes !== undefined && { slabBytes }) })) {
     checkValues(slab, options.place === undefined ? matrix.name : `${options.place}:${matrix.name}`)
     const quality = rowQuality(slab, { areLogs, isMitochondrial })
     const aligned =
       genes === undefined ? slab : alignRows(slab, { ...genes, values: areLogs ? 'log1p' : 'counts' })
-    const values = scaled(aligned, { ...options, totals: quality.totals })
+    const scaledBy = isPartial ? rowQuality(aligned, { areLogs }).totals : quality.totals
+    const values = scaled(aligned, { ...options, from, totals: scaledBy })
     const own = genes === undefined ? { indptr: slab.indptr.slice(), indices: slab.indices.slice() } : {}
     yield { ...aligned, ...own, values, ...quality }
   }

@@ -76,6 +76,8 @@ export interface Histogram {
 export interface Figure {
   title: string
   caption: string
+  /** what it shows, for who cannot see it; the title, if left out */
+  alt?: string
   png: Uint8Array
 }
 

@@ -1,5 +1,12 @@
 /** Numbers, times and dates as a reader wants them: thousands apart, three figures of a measurement, seconds as a person says them. */
+import { wholeNumber } from './assets/numbers.js'
+
 export { measurement, percentage, wholeNumber } from './assets/numbers.js'
+
+/** A number and what it counts: '1 cell', '1,200 cells'. */
+export function counted(count: number, noun: string): string {
+  return `${wholeNumber(count)} ${noun}${count === 1 ? '' : 's'}`
+}
 
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return '–'

@@ -2,6 +2,7 @@
 import type { Figure, Histogram } from './content.ts'
 import { datum, Html, html } from './html.ts'
 import { measurement, wholeNumber } from './numbers.ts'
+import { shownSize } from './png-encode.ts'
 
 /** @param share 0 to 1; what is no number gives no bar */
 export function bar(share: number, className = 'bar'): Html {
@@ -47,16 +48,25 @@ function bars(
   return html`<svg class="histogram-${size}" viewBox="0 0 100 ${height}" preserveAspectRatio="none" role="img"><title>${datumText(name)}: ${wholeNumber(total(counts))} cells from ${measurement(from)} to ${measurement(to)}</title>${columns}</svg>`
 }
 
-/** SVG titles hold text only, no elements. */
-function datumText(text: string): Html {
-  return new Html(datum(text).text.replace(/<\/?bdi>/g, ''))
+/** SVG titles and attributes hold text only, no elements. */
+function datumText(text: string, limit?: number): Html {
+  return new Html(datum(text, limit).text.replace(/<\/?bdi>/g, ''))
 }
 
 function total(counts: readonly number[]): number {
   return counts.reduce((sum, count) => sum + count, 0)
 }
 
-export function figure({ title, caption, png }: Figure): Html {
+/**
+ * As wide as the page at most; tall ones scroll in a frame. Full size, by the check box, is one pixel of CSS for each point of the
+ * picture, so that letters can be read on a phone; it needs no script.
+ */
+export function figure({ title, caption, alt = title, png }: Figure): Html {
   const source = `data:image/png;base64,${Buffer.from(png.buffer, png.byteOffset, png.byteLength).toString('base64')}`
-  return html`<figure class="picture"><h3>${datum(title)}</h3><img src="${source}" alt="${datumText(title)}"><figcaption>${datum(caption, 2000)}</figcaption></figure>`
+  const size = shownSize(png)
+  const extent = size && html` width="${size.width}" height="${size.height}"`
+  return html`<figure class="picture"><h3>${datum(title)}</h3>
+<label class="full-size on-screen"><input type="checkbox"> Full size</label>
+<div class="picture-frame" tabindex="0" role="region" aria-label="${datumText(title)}"><img src="${source}" alt="${datumText(alt, 2000)}"${extent}></div>
+<figcaption>${datum(caption, 2000)}</figcaption></figure>`
 }

@@ -1,19 +1,18 @@
-/** Text and legend of the PNGs: a name and a count for each label, or a colour scale. Nothing leaves its column. */
+/** Legend of the map as a PNG: a name and a count for each label, or a colour scale. Nothing leaves its column. */
 import type { SKRSContext2D } from '@napi-rs/canvas'
 import { scaleColours } from './assets/palette.js'
+import { drawBar } from './colour-bar.ts'
 import { numberRamp } from './colours.ts'
 import type { CategoricalColouring, Colouring, NumberColouring } from './content.ts'
-import { fontFamily } from './fonts.ts'
 import { shownText } from './html.ts'
 import { endTexts, numberScale } from './number-scale.ts'
 import { wholeNumber } from './numbers.ts'
 import { missingColour, type OccurringCategory, occurringCategories } from './occurring-categories.ts'
+import { drawText, faint } from './picture-text.ts'
 
 /** width of a column of labels */
 export const legendWidth = 250
 const lineHeight = 20
-const ink = '#1b1f24'
-export const faint = '#59616b'
 
 export interface Legend {
   columns: number
@@ -34,12 +33,8 @@ function numberLegend(colouring: NumberColouring): Legend {
     columns: 1,
     draw(context, { left, top }) {
       drawText(context, shownText(colouring.name), { left, top: top + 12, size: 13, bold: true, most: 200 })
-      const colours = scaleColours(numberRamp(), false)
       const [barTop, barHeight] = [top + 30, 200]
-      for (let row = 0; row < barHeight; row++) {
-        context.fillStyle = cssColour(colours[Math.round(255 * (1 - row / (barHeight - 1)))]!)
-        context.fillRect(left, barTop + row, 16, 1.5)
-      }
+      drawBar(context, scaleColours(numberRamp(), false), { left, top: barTop, height: barHeight })
       drawText(context, label(1), { left: left + 26, top: barTop + 9, size: 12, most: 170 })
       drawText(context, label(0), { left: left + 26, top: barTop + barHeight, size: 12, most: 170 })
       const below = { left, top: barTop + barHeight + 30 }
@@ -89,48 +84,4 @@ function drawEntry(
   drawText(context, count, { ...line, left: right, colour: faint, align: 'right' })
   const most = right - left - 28 - context.measureText(count).width
   drawText(context, name, { ...line, left: left + 18, most })
-}
-
-/** One line of text on its baseline; what is wider than `most` ends in an ellipsis. */
-export function drawText(
-  context: SKRSContext2D,
-  text: string,
-  {
-    left,
-    top,
-    size,
-    bold = false,
-    colour = ink,
-    align = 'left',
-    most = Infinity,
-  }: {
-    left: number
-    top: number
-    size: number
-    bold?: boolean
-    colour?: string
-    align?: 'left' | 'right'
-    most?: number
-  },
-): void {
-  context.font = `${bold ? 'bold ' : ''}${size}px "${fontFamily}"`
-  context.fillStyle = colour
-  context.textAlign = align
-  context.fillText(fitted(context, text.replace(/\s/g, ' '), most), left, top)
-}
-
-function fitted(context: SKRSContext2D, text: string, most: number): string {
-  if (context.measureText(text).width <= most) return text
-  const characters = [...text]
-  let [fits, tooLong] = [0, characters.length]
-  while (tooLong - fits > 1) {
-    const middle = (fits + tooLong) >> 1
-    if (context.measureText(`${characters.slice(0, middle).join('')}…`).width <= most) fits = middle
-    else tooLong = middle
-  }
-  return `${characters.slice(0, fits).join('').trimEnd()}…`
-}
-
-function cssColour(packed: number): string {
-  return `rgb(${packed & 255} ${(packed >> 8) & 255} ${(packed >> 16) & 255})`
 }

@@ -13,7 +13,8 @@ import { axis, drawOrder } from './map-data.ts'
 import { numberScale } from './number-scale.ts'
 import { wholeNumber } from './numbers.ts'
 import { missingColour, occurringCategories } from './occurring-categories.ts'
-import { drawText, faint, legendWidth, makeLegend } from './scatter-legend.ts'
+import { drawText, faint } from './picture-text.ts'
+import { legendWidth, makeLegend } from './scatter-legend.ts'
 
 const allCells = Number.MAX_SAFE_INTEGER
 const edge = 24

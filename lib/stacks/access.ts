@@ -36,6 +36,14 @@ export const batchStates = [
 
 export type FunctionState = (typeof functionStates)[number]
 
+/** Those that open inputs, which may lie in the places that the installation's sources name. */
+export const sourceReaders: ReadonlySet<string> = new Set([
+  'ValidateJob',
+  'InspectInput',
+  'Prepare',
+  'Publish',
+] satisfies (FunctionState | BatchState)[])
+
 /** Where uploads that are jobs, and their inputs, lie; anything else in the inbox is not looked at. */
 const uploads: StoreAccess = { read: ['annotate/*', 'jobs/*'] }
 const anyModel: StoreAccess = { read: ['*'] }
@@ -58,7 +66,7 @@ export const access: Record<FunctionState | BatchState, Access> = {
   RetryElsewhere: { work: { read: done, remove: [failures] } },
   ReportFailure: { work: { read: done }, outbox: results },
   Prepare: { inbox: uploads, work: batchStep('Prepare') },
-  Fit: { models: anyModel, work: batchStep('Fit') },
+  Fit: { models: { write: ['*'] }, work: batchStep('Fit') },
   Embed: { models: anyModel, work: batchStep('Embed') },
   Label: { models: anyModel, work: batchStep('Label') },
   Publish: {
@@ -68,9 +76,17 @@ export const access: Record<FunctionState | BatchState, Access> = {
     // an attempt that was taken up again leaves no word of its failure, and nothing of another version, beside its result
     outbox: {
       ...results,
-      remove: ['error.json', '*.annotated.h5ad', 'report.html', 'umap.png', 'predictions.csv'].map(
-        (name) => `jobs/*/${name}`,
-      ),
+      remove: [
+        ...['error.json', 'report.html', 'umap.png', 'predictions.csv', 'training_cells.csv'],
+        ...[
+          '*.annotated.h5ad',
+          'celltyping_*',
+          'ontology_review.csv',
+          '*.pkl',
+          '*_celltypist.json',
+          '*_colors.json',
+        ],
+      ].map((name) => `jobs/*/${name}`),
     },
   },
 }

@@ -5,17 +5,19 @@ import { CfnOutput, Duration, Fn, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib
 import type { EcsJobDefinition } from 'aws-cdk-lib/aws-batch'
 import { Platform } from 'aws-cdk-lib/aws-ecr-assets'
 import { ContainerImage } from 'aws-cdk-lib/aws-ecs'
+import type { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { Construct } from 'constructs'
 import { codeVersion } from '../job/code-version.ts'
 import type { BatchState } from '../job/road.ts'
-import { access, batchStates, type FunctionState, functionStates } from './access.ts'
+import { access, batchStates, type FunctionState, functionStates, sourceReaders } from './access.ts'
 import { stateFunction } from './constructs/function.ts'
 import { Machines, machineRole, machineTemplate } from './constructs/machines.ts'
 import { Network } from './constructs/network.ts'
 import { Notifications } from './constructs/notifications.ts'
 import { Pipeline } from './constructs/pipeline.ts'
+import { sourceGrants } from './constructs/source-grants.ts'
 import { Starter } from './constructs/starter.ts'
 import { jobExecutionRole, stepJob } from './constructs/step-jobs.ts'
 import { type Storage, storeGrants } from './constructs/store-grants.ts'
@@ -23,6 +25,7 @@ import { UserPolicies } from './constructs/user-policies.ts'
 import { Watch } from './constructs/watch.ts'
 import { stateTimeouts } from './definition.ts'
 import type { CelldropProps } from './props.ts'
+import { listSources } from './sources.ts'
 
 const longestFunction = 900
 /** MiB. A Lambda has a processor's share by its memory, and one whole at 1769. */
@@ -122,14 +125,14 @@ export class CelldropStack extends Stack {
   }
 
   private functions(machines: Partial<Record<QueueName, Machines>>): Record<FunctionState, LambdaFunction> {
-    const { root, storage, defaultModel, logDays } = this.props
+    const { root, defaultModel, logDays } = this.props
     const queues = Object.fromEntries(
       Object.entries(machines).map(([name, { queue }]) => [name, queue.jobQueueArn]),
     )
     const makes = functionStates.map((state) => {
       const folder = state.replace(/(?!^)[A-Z]/g, '-$&').toLowerCase()
       const environment = {
-        ...this.stores,
+        ...this.placesOf(state),
         ...((state === 'PlanCompute' || state === 'RetryElsewhere') && {
           CELLDROP_QUEUES: this.toJsonString(queues),
         }),
@@ -143,7 +146,7 @@ export class CelldropStack extends Stack {
         memory: functionMemory[state],
         timeout: Duration.seconds(Math.min(longestFunction, this.timeoutOf(state))),
         environment,
-        statements: storeGrants(access[state], storage),
+        statements: this.grantsOf(state),
         logDays,
       })
       return [state, made]
@@ -152,7 +155,7 @@ export class CelldropStack extends Stack {
   }
 
   private jobs(): Record<BatchState, EcsJobDefinition> {
-    const { storage, gpu, logDays } = this.props
+    const { gpu, logDays } = this.props
     const logGroup = new LogGroup(this, 'JobLogs', {
       logGroupName: `/celldrop/${this.stackName}/jobs`,
       retention: logDays as RetentionDays,
@@ -166,14 +169,26 @@ export class CelldropStack extends Stack {
       state,
       stepJob(this, state, {
         image: state === 'Fit' || state === 'Embed' ? trainImage : cpuImage,
-        environment: this.stores,
-        statements: storeGrants(access[state], storage),
+        environment: this.placesOf(state),
+        statements: this.grantsOf(state),
         executionRole,
         logGroup,
         timeout: Duration.seconds(this.timeoutOf(state)),
       }),
     ])
     return Object.fromEntries(makes)
+  }
+
+  private placesOf(state: FunctionState | BatchState): Record<string, string> {
+    const { sources } = this.props
+    if (sources.length === 0 || !sourceReaders.has(state)) return this.stores
+    return { ...this.stores, CELLDROP_SOURCES: listSources(sources) }
+  }
+
+  private grantsOf(state: FunctionState | BatchState): PolicyStatement[] {
+    const { storage, sources } = this.props
+    const own = storeGrants(access[state], storage)
+    return sourceReaders.has(state) ? [...own, ...sourceGrants(this, sources)] : own
   }
 
   private image(target: 'cpu' | 'cuda'): ContainerImage {

@@ -3,12 +3,21 @@
  * is read by it, the stacks are typed by it, and docs/deploy.md lists what stands here (a test compares).
  */
 import { z } from 'zod'
+import { sourcesProblem } from './sources.ts'
 
 /** Step Functions ends an execution after a week: what its steps hand on must live longer. */
 const executionDays = 7
 
 const yes = z.union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')])
 const days = z.coerce.number().int()
+/** `-c` gives one text with commas, cdk.json a list. */
+const places = z
+  .union([z.array(z.string()), z.string().transform((text) => text.split(','))])
+  .transform((given) => given.map((source) => source.trim()).filter((source) => source !== ''))
+  .superRefine((sources, { addIssue }) => {
+    const message = sourcesProblem(sources)
+    if (message !== undefined) addIssue({ code: 'custom', message })
+  })
 
 export const celldropProps = z.strictObject({
   stackName: z
@@ -30,6 +39,11 @@ export const celldropProps = z.strictObject({
     .max(200)
     .optional()
     .describe('model for files that are dropped without a job file'),
+  sources: places
+    .default([])
+    .describe(
+      'places beside the inbox that inputs may be read from, with commas between: s3://bucket/prefix, gs://bucket/prefix (public), https://host/path/',
+    ),
   maxVcpus: z.coerce
     .number()
     .int()

@@ -1,6 +1,15 @@
 /** The rules of every workflow, for Lambdas; their methods are in workflows.ts. */
-import type { WorkflowName } from '../job/manifest.ts'
+import type { Settings, SettingsOf, WorkflowName } from '../job/manifest.ts'
 import { annotateRules } from './annotate/rules.ts'
+import { typeCellsRules } from './type-cells/rules.ts'
 import type { WorkflowRules } from './workflow.ts'
 
-export const rules: Record<WorkflowName, WorkflowRules> = { annotate: annotateRules }
+const rules: { [Name in WorkflowName]: WorkflowRules<SettingsOf<Name>> } = {
+  annotate: annotateRules,
+  'type-cells': typeCellsRules,
+}
+
+/** Those of a job's workflow; they are for its settings and for no others. */
+export function rulesOf<Of extends Settings>({ workflow }: Of): WorkflowRules<Of> {
+  return rules[workflow] as unknown as WorkflowRules<Of>
+}

@@ -1,13 +1,14 @@
 /**
  * What a workflow is: one method for each state of the road that differs between workflows. The road itself (pinning inputs, keys of
- * steps, retries, failures) is the same for all and lives in road/.
+ * steps, retries, failures) is the same for all and lives in road/; what several workflows are made of lives in parts/.
  */
 import type { ErrorReport } from '../job/errors.ts'
 import type { Settings } from '../job/manifest.ts'
-import type { BatchState, InputPin, Start } from '../job/road.ts'
+import type { BatchState, Document, InputPin, Start } from '../job/road.ts'
 import type { Step } from '../job/steps.ts'
 import type { Stores } from '../job/stores.ts'
 import type { GenePlan } from '../knowledge/gene-plan.ts'
+import type { LabelMatch } from '../knowledge/ontology-match.ts'
 import type { ChosenCounts } from '../prep/choose-counts.ts'
 import type { Inspection } from '../prep/inspect-dataset.ts'
 
@@ -16,25 +17,44 @@ export interface InputFacts {
   pin: InputPin
   inspection: Inspection
   counts: ChosenCounts
+  /** of an input whose labels are learnt from */
+  labels: LabelFacts | null
   notices: ErrorReport[]
 }
 
-/** A label of the model with its Cell Ontology term, as MatchOntology writes it. */
-export interface LabelTerm {
-  id: string | null
-  name: string | null
-  tier: string
-  candidates: { id: string; name: string; score: number }[]
+/** A column of labels, counted. */
+export interface LabelFacts {
+  column: string
+  cells: number
+  /** cells without a label */
+  missing: number
+  labels: { label: string; cells: number; ids: [id: string, cells: number][] }[]
+}
+
+/** A label with its Cell Ontology term, as MatchOntology writes it. */
+export type LabelTerm = Omit<LabelMatch, 'label'> & {
+  /** why cells of this label are not learnt from, although it names a cell type */
+  leftOut?: string
+}
+
+/** Which genes a job works over, and which gene of each input is which of them. */
+export interface GeneMaps {
+  /** names, where the job and not a model decides which they are */
+  genes: string[] | null
+  /** by role of the input; targets are numbers in `genes`, or of the model's genes */
+  plans: Record<string, GenePlan>
 }
 
 /** All that the Batch steps go by; its hash is part of their keys, so it holds nothing of the one job it was made for. */
-export interface Road {
-  workflow: Settings['workflow']
-  settings: Settings
+export interface Road<Of extends Settings = Settings> {
+  workflow: Of['workflow']
+  settings: Of
   inputs: { pin: InputPin; facts: InputFacts }[]
-  /** content id of the model */
-  model: string
-  /** key of the gene plan in the work store */
+  /** small files that settings name, by setting */
+  documents: Record<string, Document>
+  /** content id of the model that the job names; null where it trains one */
+  model: string | null
+  /** key of the gene maps in the work store */
   genes: string
   labels: Record<string, LabelTerm>
   shards: number
@@ -45,8 +65,8 @@ export interface Road {
 /** The job that a step runs for; only Publish looks at it. */
 export type JobIdentity = Omit<Start, 'upload'> & { name: string }
 
-export interface StepContext {
-  road: Road
+export interface StepContext<Of extends Settings = Settings> {
+  road: Road<Of>
   stores: Stores
   job: JobIdentity
   /** a folder of this process's own, empty at the start and removed at the end */
@@ -55,7 +75,7 @@ export interface StepContext {
   step: Step
   /** a step before this one; `part` for one shard of Embed */
   before(state: BatchState, part?: number): Step
-  genePlan(): Promise<GenePlan>
+  geneMaps(): Promise<GeneMaps>
   /** of an array job */
   shard: number
   signal: AbortSignal
@@ -71,14 +91,25 @@ export interface StepResult {
 }
 
 /** What Lambdas need of a workflow: light, so that their bundles are. */
-export interface WorkflowRules {
-  /** the settings that name inputs, with what they name */
-  inputs(settings: Settings): { role: string; location: string }[]
+export interface WorkflowRules<Of extends Settings = Settings> {
+  /** the settings that name inputs, with what they name; the query is the first */
+  inputs(settings: Of): { role: string; location: string }[]
+  /** the settings that name small files of facts */
+  documents(settings: Of): { role: string; location: string }[]
+  /** settings with their locations replaced, `given` being as `inputs` and then `documents` list them */
+  relocated(settings: Of, given: readonly string[]): Of
+  /** the model that the job names, undefined for the installation's own; null where it trains one */
+  model(settings: Of): string | undefined | null
+  /** the obs columns of an input that hold labels to learn from, and their Cell Ontology ids; null for other inputs */
+  labelColumns(settings: Of, role: string): { labels: string; ids: string } | null
   /** problems that can be seen before it is asked where the counts are; called by InspectInput */
-  check(inspection: Inspection, settings: Settings): void
-  trains(settings: Settings): boolean
+  check(
+    input: { role: string; inspection: Inspection; labels: LabelFacts | null },
+    settings: Of,
+  ): ErrorReport[]
+  trains(settings: Of): boolean
 }
 
 /** What a Batch step does, loaded by the process that does it and by no other. */
-export type StepMethod = (context: StepContext) => Promise<StepResult>
-export type Workflow = Record<BatchState, () => Promise<StepMethod>>
+export type StepMethod<Of extends Settings = Settings> = (context: StepContext<Of>) => Promise<StepResult>
+export type Workflow<Of extends Settings = Settings> = Record<BatchState, () => Promise<StepMethod<Of>>>

@@ -1,12 +1,12 @@
 /** The Batch steps of every workflow. A step loads what it needs: a process that scores needs no canvas, one that draws no models. */
-import type { WorkflowName } from '../job/manifest.ts'
+import type { SettingsOf, WorkflowName } from '../job/manifest.ts'
 import type { Workflow } from './workflow.ts'
 
 /**
  * `annotate`: CELLxGENE Annotate's promise (labels, uncertainty, a place in the space of the reference, a map) with linear models as
  * CellTypist trains them. Nothing is trained here.
  */
-const annotate: Workflow = {
+const annotate: Workflow<SettingsOf<'annotate'>> = {
   Prepare: async () => (await import('./annotate/prepare.ts')).prepare,
   Fit: async () => async () => {
     throw new Error('annotate with a linear model trains nothing')
@@ -16,4 +16,16 @@ const annotate: Workflow = {
   Publish: async () => (await import('./annotate/publish.ts')).publish,
 }
 
-export const workflows: Record<WorkflowName, Workflow> = { annotate }
+/** `type-cells`: SpatialCore's pipeline. Cells of references are learnt from, a model of just these genes is trained, the query is typed. */
+const typeCells: Workflow<SettingsOf<'type-cells'>> = {
+  Prepare: async () => (await import('./type-cells/prepare.ts')).prepare,
+  Fit: async () => (await import('./type-cells/fit.ts')).fit,
+  Embed: async () => (await import('./type-cells/embed.ts')).embed,
+  Label: async () => (await import('./type-cells/label.ts')).label,
+  Publish: async () => (await import('./type-cells/publish.ts')).publish,
+}
+
+export const workflows: { [Name in WorkflowName]: Workflow<SettingsOf<Name>> } = {
+  annotate,
+  'type-cells': typeCells,
+}

@@ -1,7 +1,7 @@
 /** From what a user types to a store, and the words for what is not one. */
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { openStore } from '../../lib/job/open-store.ts'
+import { openObject, openStore } from '../../lib/job/open-store.ts'
 import { startS3Double } from '../support/s3-double/server.ts'
 import { bytesOf } from '../support/store-laws.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -50,8 +50,9 @@ describe.each([
   's3://ab',
   's3:///x',
   's3://-a-/x',
-  'gs://bucket/x',
-  'https://bucket.s3.amazonaws.com/x',
+  'gs://BUCKET/x',
+  'gs://',
+  'ftp://host/x',
   'file:///tmp',
 ])('the location %j', (location) => {
   test('is refused with what to give instead', async () => {
@@ -64,4 +65,39 @@ describe.each([
 test('a prefix obeys the rules for keys', async () => {
   const failure = { name: 'BadInput', code: 'KEY_UNSUPPORTED', place: 's3://bucket/a/../b' }
   await expect(openStore('s3://bucket/a/../b')).rejects.toMatchObject(failure)
+})
+
+describe('the location of one object', () => {
+  test.each([
+    ['s3://bucket/some folder/x.zarr//', 's3://bucket', 'some folder/x.zarr'],
+    ['S3://bucket/x', 's3://bucket', 'x'],
+    ['gs://bucket_1/a/x.h5ad', 'gs://bucket_1', 'a/x.h5ad'],
+    ['https://Host.org/a%2Fb/x.h5ad', 'https://host.org', 'a%2Fb/x.h5ad'],
+  ])('%s is taken apart, and its place opens the store again', async (location, place, key) => {
+    const opened = await openObject(location, { environment: {} })
+    expect([opened.store.place, opened.key]).toEqual([place, key])
+    expect((await openStore(place, { environment: {} })).place).toBe(place)
+  })
+
+  test('may be a path', async () => {
+    await using temporary = await temporaryFolder()
+    await (await openStore(temporary.path)).write('a b.h5ad', bytesOf('x'))
+    const { store, key } = await openObject(`${temporary.path}/c/../a b.h5ad`)
+    expect([store.place, key]).toEqual([temporary.path, 'a b.h5ad'])
+    expect(await store.head(key)).toMatchObject({ size: 1 })
+  })
+
+  test.each([
+    '',
+    '/',
+    'a\u0000b',
+    's3://bucket',
+    's3://bucket//',
+    'ftp://host/x',
+    'file:///x',
+    'https://host/',
+  ])('is not %j', async (location) => {
+    const failure = { name: 'BadInput', code: 'LOCATION_UNSUPPORTED' }
+    await expect(openObject(location, { environment: {} })).rejects.toMatchObject(failure)
+  })
 })

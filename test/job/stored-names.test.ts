@@ -1,6 +1,6 @@
 /** Contract: names that other programs look for, CELLxGENE and SpatialCore among them. */
 import { expect, it } from 'vitest'
-import { annotationNames, annotationPrefix, cellTyping } from '../../lib/job/stored-names.ts'
+import { annotationNames, annotationPrefix, cellTypingNames } from '../../lib/job/stored-names.ts'
 
 it.each([
   [{}, 'cxg_cell_type'],
@@ -21,11 +21,19 @@ it('keeps the keys of CELLxGENE Annotate, and the UMAP under a name that its exp
 })
 
 it('gives no two parts of cell typing one name', () => {
-  const names = [...Object.values(cellTyping.obs), ...Object.values(cellTyping.reference)]
+  const { obs, obsm, neighbours } = cellTypingNames('cell_type')
+  const names = [...Object.values(obs), ...Object.values(obsm).flat(), ...Object.values(neighbours)]
   expect(new Set(names).size).toBe(names.length)
-  expect(
-    names.every(
-      (name) => name.startsWith('cell_type') || /^(original_label|reference_source|batch)$/.test(name),
-    ),
-  ).toBe(true)
+  expect(names.every((name) => /^(?:X_)?cell_type(?:_|$)/.test(name))).toBe(true)
+  expect(obs).toMatchObject({
+    label: 'cell_type',
+    predicted: 'cell_type_predicted',
+    confidence: 'cell_type_confidence',
+    confidenceRaw: 'cell_type_confidence_raw',
+    model: 'cell_type_model',
+    ontologyId: 'cell_type_ontology_term_id',
+    ontologyLabel: 'cell_type_ontology_label',
+    ontologyTier: 'cell_type_ontology_tier',
+    ontologyScore: 'cell_type_ontology_score',
+  })
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { detectGeneIds, ensemblId, isControlProbe } from '../../lib/knowledge/gene-ids.ts'
+import { detectGeneIds, ensemblId } from '../../lib/knowledge/gene-ids.ts'
 import { loadGenes } from '../../lib/knowledge/genes.ts'
 import { loadOrthologues } from '../../lib/knowledge/orthologues.ts'
 
@@ -102,28 +102,5 @@ describe('the detection of gene ids', () => {
       }),
       { numRuns: 50 },
     )
-  })
-})
-
-describe('control probes', () => {
-  it.each([
-    'NegControlProbe_00042',
-    'NegControlCodeword_0500',
-    'NegPrb3',
-    'BLANK_0010',
-    'Blank-12',
-    'antisense_PROKR2',
-    'UnassignedCodeword_0001',
-    'Intergenic_Region_1',
-    'DeprecatedCodeword_0321',
-    'SystemControl12',
-    'FalseCode7',
-  ])('%s is one', (name) => {
-    expect(isControlProbe(name)).toBe(true)
-  })
-
-  it('are never symbols of genes', () => {
-    const flagged = [human, mouse].flatMap((table) => [...table.symbols()].filter(isControlProbe))
-    expect(flagged).toEqual([])
   })
 })

@@ -5,10 +5,10 @@ import { parseArgs } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { checkSettings, workflowSettings } from '../../lib/job/manifest.ts'
-import { annotateCommand } from '../../lib/local/annotate.ts'
 import { parseArguments } from '../../lib/local/arguments.ts'
 import { settingFacts, settingFlags, settingsOfFlags } from '../../lib/local/setting-flags.ts'
 import { jobSchema, settingsPage } from '../../lib/local/settings-page.ts'
+import { workflowCommand } from '../../lib/local/workflow-command.ts'
 
 const docs = resolve(import.meta.dirname, '../../docs')
 const keys = Object.keys(workflowSettings.annotate.shape)
@@ -24,7 +24,7 @@ describe('flags of settings', () => {
     expect(flags).toEqual(
       keys.filter((key) => !['workflow', 'query'].includes(key)).map((key) => key.replaceAll('_', '-')),
     )
-    for (const flag of flags) expect(annotateCommand.flags).toHaveProperty([flag])
+    for (const flag of flags) expect(workflowCommand('annotate', 'H5AD').flags).toHaveProperty([flag])
   })
 
   it('clash with no other flag of the command', () => {

@@ -5,6 +5,7 @@ import type { Browser, Page } from 'puppeteer-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { displayColours } from '../../lib/report/colours.ts'
 import { renderPage } from '../../lib/report/page.ts'
+import { renderMessage } from '../../lib/report/picture.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts'
 import { drawn, hasBrowser, launchBrowser, mapColours, middleOf, type Opened, openPage } from './browser.ts'
 import { hostileContent, hostileTexts } from './hostile-content.ts'
@@ -21,11 +22,14 @@ describe.skipIf(!hasBrowser)('the page in a browser', () => {
 
   beforeAll(async () => {
     folder = await temporaryFolder()
+    const png = await renderMessage('Wide', { message: 'a figure of 640 points' })
+    const figures = [{ title: 'Wide', caption: 'wider than a phone', png }]
     const contents = {
       usual: content,
       hostile: hostileContent(),
       one: sampleContent(1),
       none: sampleContent(0),
+      figures: { ...sampleContent(50), figures },
     }
     for (const [name, each] of Object.entries(contents)) {
       const path = join(folder.path, `${name}.html`)
@@ -233,6 +237,23 @@ describe.skipIf(!hasBrowser)('the page in a browser', () => {
       expect((await mapColours(page)).size).toBeGreaterThan(10)
     },
   )
+
+  it('fits a figure to a phone, and in full size lets it scroll in its frame, on white also in the dark', async () => {
+    const page = await open('figures', { width: 360, dark: true })
+    const widths = (): Promise<number[]> =>
+      page.$eval('.picture-frame', (frame) => [frame.clientWidth, frame.scrollWidth])
+    const [frame, content] = await widths()
+    expect(frame).toBeLessThan(360)
+    expect(content).toBe(frame)
+    await page.click('.picture input')
+    expect(await widths()).toEqual([frame, 640])
+    expect(await page.evaluate('document.documentElement.scrollWidth - window.innerWidth')).toBe(0)
+    const ground = `getComputedStyle(document.querySelector('.picture-frame')).backgroundColor`
+    expect(await page.evaluate(ground)).toBe('rgb(255, 255, 255)')
+    await page.close()
+    const wide = await open('figures', { width: 1200 })
+    expect(await wide.$eval('.picture img', (image) => image.clientWidth)).toBe(640)
+  })
 
   it('prints in light colours even from a dark screen, with everything unfolded', async () => {
     const page = await open('usual', { dark: true })

@@ -6,6 +6,7 @@ import { datum, html, jsonForScript, shownText } from '../../lib/report/html.ts'
 import { dateAndTime, duration, measurement, percentage } from '../../lib/report/numbers.ts'
 import { renderPage } from '../../lib/report/page.ts'
 import { pageScript } from '../../lib/report/page-assets.ts'
+import { renderMessage } from '../../lib/report/picture.ts'
 import { hostileContent } from './hostile-content.ts'
 import { sampleContent } from './sample-content.ts'
 
@@ -67,7 +68,9 @@ describe.each(Object.entries(pages))('the page %s', (_name, content) => {
     expect(elements).not.toContain('b')
     expect(elements).not.toContain('iframe')
     for (const image of images)
-      expect(image).toMatch(/^<img src="data:image\/png;base64,[^"]*" alt="[^"]*">$/)
+      expect(image).toMatch(
+        /^<img src="data:image\/png;base64,[^"]*" alt="[^"]*"(?: width="\d+" height="\d+")?>$/,
+      )
     expect(page.match(/<script/g)).toHaveLength(2)
   })
 
@@ -117,6 +120,21 @@ describe('the page', () => {
     const content = sampleContent(40)
     content.layout!.xy[3] = Number.NaN
     expect(renderPage(content)).toContain('1 have no position and are not drawn')
+  })
+
+  it('shows a figure as large as it is drawn, with words for who cannot see it, and lets it be seen in full size', async () => {
+    const png = await renderMessage('x', { message: 'y' })
+    const [plain, told] = [
+      { title: 'Marker genes <b>', caption: 'of each type', png },
+      { title: 'Map', caption: '', alt: '9 of 10 cells "pass"', png },
+    ]
+    const page = renderPage({ ...sampleContent(20), figures: [plain, told] })
+    const images = [...markupOf(page).matchAll(/<img src="[^"]*"([^>]*)>/g)].map((match) => match[1])
+    expect(images).toEqual([
+      ' alt="Marker genes &lt;b&gt;" width="640" height="220"',
+      ' alt="9 of 10 cells &quot;pass&quot;" width="640" height="220"',
+    ])
+    expect(page.match(/<input type="checkbox"> Full size/g)).toHaveLength(2)
   })
 
   it('is the same for the same content', () => {

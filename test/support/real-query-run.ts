@@ -5,9 +5,8 @@ import { expect } from 'vitest'
 import type { AnnDataFile } from '../../lib/data/anndata/file.ts'
 import { openCells } from '../../lib/data/open-cells.ts'
 import type { RoadState } from '../../lib/job/road.ts'
-import type { GenePlan } from '../../lib/knowledge/gene-plan.ts'
-import type { JobResult } from '../../lib/workflows/annotate/publish.ts'
-import type { InputFacts } from '../../lib/workflows/workflow.ts'
+import type { JobResult } from '../../lib/workflows/parts/results.ts'
+import type { GeneMaps, InputFacts } from '../../lib/workflows/workflow.ts'
 import type { Installation } from './installation.ts'
 import { numbersOf, textsOf } from './read-h5ad.ts'
 import type { RealModel } from './real-models.ts'
@@ -36,7 +35,7 @@ export async function outcomeOf(lab: Installation, name: string, model: RealMode
   try {
     const state = await walk(await uploadReal(lab, name, model), lab.environment, 'MapGenes')
     const { counts } = await readObject<InputFacts>(lab, state.facts![0]!.key)
-    const { found } = await readObject<GenePlan>(lab, state.genes!.key)
+    const { found } = (await readObject<GeneMaps>(lab, state.genes!.key)).plans.query!
     return `${counts.matrix} ${counts.from} ${found}`
   } catch (error) {
     if (error instanceof Error && error.name === 'BadInput' && 'code' in error) return String(error.code)

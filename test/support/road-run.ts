@@ -46,6 +46,7 @@ export function runStepOf(
 /** All steps of a planned job in this process, one after another. @returns their exit codes */
 export async function runStepsOf(lab: Installation, state: RoadState): Promise<number[]> {
   const codes = [await runStepOf(lab, 'Prepare', { state })]
+  if (state.plan!.trains) codes.push(await runStepOf(lab, 'Fit', { state }))
   for (let shard = 0; shard < state.plan!.shards; shard++)
     codes.push(await runStepOf(lab, 'Embed', { state, shard }))
   for (const step of ['Label', 'Publish'] as const) codes.push(await runStepOf(lab, step, { state }))

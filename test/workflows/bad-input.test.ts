@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { AnnDataToWrite } from '../../lib/data/write-h5ad.ts'
 import type { ErrorReport } from '../../lib/job/errors.ts'
 import { JobFailed } from '../../lib/local/job-failed.ts'
-import type { JobResult } from '../../lib/workflows/annotate/publish.ts'
+import type { JobResult } from '../../lib/workflows/parts/results.ts'
 import { cellsOf, type Installation, makeInstallation } from '../support/installation.ts'
 import { filesUnder, runRoadOf } from '../support/road-run.ts'
 import {
@@ -87,7 +87,7 @@ const cases: [string, Case, code: string, place: string, problem: Expected, reme
   ['no query there', { job: {} }, 'INPUT_NOT_FOUND', 'q.h5ad', 'no such file', 'before the job file'],
   ['an empty query', { query: '', job: {} }, 'INPUT_EMPTY', 'q.h5ad', 'empty', 'again'],
   ['another bucket', { job: { query: 's3://other/q.h5ad' } }, 'INPUT_NOT_ALLOWED', 'other', 'only', 'beside the job file'],
-  ['an address of the web', { job: { query: 'https://a.org/q.h5ad' } }, 'INPUT_NOT_ALLOWED', 'a.org', 's3://', 'beside'],
+  ['an address of the web', { job: { query: 'https://a.org/q.h5ad' } }, 'INPUT_NOT_ALLOWED', 'a.org', 'CELLDROP_SOURCES', 'beside'],
   ['a way out of the inbox', { job: { query: '../../q.h5ad' } }, 'KEY_UNSUPPORTED', 'q.h5ad', '".."', 'another name'],
 
   ['no model and no default', { query: good(), job: 'workflow: annotate\nquery: q.h5ad' }, 'MODEL_REQUIRED', 'model', 'no default', 'celldrop models'],

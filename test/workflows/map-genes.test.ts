@@ -4,6 +4,7 @@ import type { AnnDataToWrite } from '../../lib/data/write-h5ad.ts'
 import type { ErrorReport } from '../../lib/job/errors.ts'
 import type { GenePlan } from '../../lib/knowledge/gene-plan.ts'
 import { mapGenes } from '../../lib/workflows/road/map-genes.ts'
+import type { GeneMaps } from '../../lib/workflows/workflow.ts'
 import {
   cellsOf,
   type Installation,
@@ -32,7 +33,7 @@ async function planned(cells: AnnDataToWrite, settings: Record<string, unknown> 
     jobFile({ query: 'q.h5ad', model: 'toy', ...settings }),
   )
   const { genes } = await walk(start, lab.environment, 'MapGenes')
-  return readObject<GenePlan>(lab, genes!.key)
+  return (await readObject<GeneMaps>(lab, genes!.key)).plans.query!
 }
 
 const named = (genes: readonly string[]) => cellsOf(toyCounts, { genes })

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RowSlab } from '../../lib/data/cells.ts'
 import { openFolderStore } from '../../lib/job/folder-store.ts'
 import { openStep } from '../../lib/job/steps.ts'
-import { readShard, shardRange, shardWriter } from '../../lib/workflows/annotate/shards.ts'
+import { readShard, shardRange, shardWriter } from '../../lib/workflows/parts/shards.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts'
 
 let folder: TemporaryFolder

@@ -4,20 +4,23 @@
  * command line's flags, docs/SETTINGS.md and the JSON Schema are made from it.
  */
 import { z } from 'zod'
-
-const key = z
-  .string()
-  .max(100)
-  .regex(/^[A-Za-z0-9_.-]*$/, 'only letters, digits, "_", "-" and "."')
-const location = z.string().min(1).max(1024)
-const clId = z.string().regex(/^CL:\d{7}$/, 'a Cell Ontology id is written CL:0000000')
+import {
+  clId,
+  columnName,
+  countsFields,
+  geneFields,
+  jobName,
+  key,
+  location,
+  mapFields,
+  overwriteField,
+  qualityFields,
+  seed,
+} from './fields.ts'
 
 export const annotateSettings = z.strictObject({
   workflow: z.literal('annotate').describe('which workflow this job is'),
-  name: key
-    .min(1)
-    .optional()
-    .describe("name of the job, for its results' folder; else that of the job file or query"),
+  name: jobName,
   query: location.describe(
     'the file to annotate: h5ad, 10x .h5, 10x MTX folder or AnnData zarr; a path relative to the job file, or s3://',
   ),
@@ -28,36 +31,14 @@ export const annotateSettings = z.strictObject({
     .optional()
     .describe('name or id of a model in the model store; without it the default model of the stack'),
   classifier: z.string().max(100).default('default').describe('which classifier of the model to use'),
-  counts_layer: z
-    .string()
-    .min(1)
-    .max(200)
-    .optional()
-    .describe('layer that holds the raw counts; without it they are looked for in layers, raw and X'),
-  prefer: z
-    .enum(['raw', 'x'])
-    .default('raw')
-    .describe('where raw counts and a log1p_10k X are both there: start from the counts, or take X as it is'),
-  unsafe_force: z
-    .boolean()
-    .default(false)
-    .describe('normalise X although no counts were found in the file; the report warns'),
-  gene_column: z
-    .string()
-    .min(1)
-    .max(200)
-    .optional()
-    .describe('column of var with the gene names; without it the column or index that fits the model best'),
+  ...countsFields,
+  ...geneFields,
   gene_matching: z
     .enum(['translated', 'exact'])
     .default('translated')
     .describe(
       'also match Ensembl ids to symbols, former symbols, aliases and orthologues, or only equal names, as CellTypist does',
     ),
-  organism: z
-    .enum(['Homo sapiens', 'Mus musculus'])
-    .optional()
-    .describe('organism of the query; without it told from the gene names'),
   min_gene_fraction: z
     .number()
     .min(0)
@@ -69,11 +50,7 @@ export const annotateSettings = z.strictObject({
     .min(1)
     .default(50)
     .describe("how many of the model's genes the query must have at least; fewer is an error"),
-  min_counts: z.int().min(0).default(200).describe('cells with fewer counts are flagged in the report'),
-  strict: z
-    .boolean()
-    .default(false)
-    .describe('cells below min_counts are an error instead, as in CELLxGENE Annotate'),
+  ...qualityFields,
   mode: z
     .enum(['best_match', 'prob_match'])
     .default('best_match')
@@ -88,10 +65,7 @@ export const annotateSettings = z.strictObject({
     .boolean()
     .default(false)
     .describe('give the cells of a small cluster the label that most of them have'),
-  over_clustering: z
-    .string()
-    .min(1)
-    .max(200)
+  over_clustering: columnName
     .optional()
     .describe('obs column with the clusters for voting; without it they are made by Leiden'),
   over_clustering_resolution: z
@@ -117,43 +91,13 @@ export const annotateSettings = z.strictObject({
   run_name: key
     .default('')
     .describe('last part of every key written, so that several runs can live in one file'),
-  overwrite: z
-    .boolean()
-    .default(false)
-    .describe(
-      'replace annotations of the same name that the query already has, and a result of the same name',
-    ),
+  overwrite: overwriteField,
   write_second: z.boolean().default(false).describe('also write the second best label and the margin to it'),
   write_probabilities: z
     .boolean()
     .default(false)
     .describe('also write the probability of every label, as obsm'),
-  write_neighbours: z.boolean().default(false).describe('also write the graph of neighbours, as obsp'),
-  umap: z.boolean().default(true).describe('lay the cells out in two dimensions'),
-  umap_space: z
-    .enum(['pca', 'latent'])
-    .default('pca')
-    .describe('lay out by principal components of the query, or by its place in the space of the reference'),
-  umap_min_dist: z.number().min(0).max(10).default(0.5).describe('how close points may lie in the layout'),
-  n_neighbors: z
-    .int()
-    .min(2)
-    .max(200)
-    .default(15)
-    .describe('neighbours a cell has in the layout, itself included'),
-  n_components: z.int().min(2).max(200).default(50).describe('principal components'),
-  show_genes: z
-    .array(z.string().min(1).max(100))
-    .max(50)
-    .default([])
-    .describe('genes whose expression the report can colour the cells by'),
-  show_columns: z
-    .array(z.string().min(1).max(200))
-    .max(50)
-    .optional()
-    .describe(
-      'obs columns that the report can colour by; without it all that are categorical or numbers, up to 20',
-    ),
+  ...mapFields,
   ontology: z
     .record(z.string().max(200), clId)
     .default({})
@@ -166,7 +110,7 @@ export const annotateSettings = z.strictObject({
     .enum(['auto', 'cpu', 'gpu'])
     .default('auto')
     .describe('where to compute; a linear model gains nothing from a GPU'),
-  seed: z.int().min(0).max(4294967295).default(0).describe('seed of everything random'),
+  seed: seed.default(0).describe('seed of everything random'),
 })
 
 export type AnnotateSettings = z.infer<typeof annotateSettings>

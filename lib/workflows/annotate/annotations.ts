@@ -7,18 +7,18 @@ import type { Column } from '../../data/cells.ts'
 import type { PlainValue } from '../../data/h5ad-element.ts'
 import type { Elements } from '../../data/write-h5ad.ts'
 import { product } from '../../job/product.ts'
+import type { AnnotateSettings } from '../../job/settings/annotate.ts'
 import type { AnnotationNames } from '../../job/stored-names.ts'
 import { probabilitiesOf } from '../../labels/probabilities.ts'
-import type { StepContext } from '../workflow.ts'
-import { type Annotated, type Coded, categoricalColumn } from './annotated.ts'
-import { readGraph } from './neighbour-graph.ts'
+import { type Coded, categoricalColumn } from '../parts/coded.ts'
+import { readGraph } from '../parts/neighbour-graph.ts'
+import type { Annotated } from './annotated.ts'
+import type { AnnotateContext } from './context.ts'
 import { namesFor } from './rules.ts'
-
-type AnnotateSettings = StepContext['road']['settings']
 
 export async function annotations(
   annotated: Annotated,
-  { context, scores }: { context: StepContext; scores: Float32Array },
+  { context, scores }: { context: AnnotateContext; scores: Float32Array },
 ): Promise<Additions> {
   const { settings } = context.road
   const names = namesFor(settings)
@@ -30,7 +30,7 @@ export async function annotations(
     ...(settings.overwrite && { without: everyKey(names) }),
   }
   if (!settings.write_neighbours || !annotated.labelled.hasGraph) return additions
-  const graph = await readGraph(context, { cells: annotated.prepared.cells, names })
+  const graph = await readGraph(context, { cells: annotated.prepared.cells, names: names.neighbours })
   return { ...additions, obsp: graph.obsp, uns: { ...Object.fromEntries(uns), ...graph.uns } }
 }
 
@@ -57,7 +57,7 @@ function everyKey(names: AnnotationNames): NonNullable<Additions['without']> {
 
 function obsColumns(
   { labels, uncertainty, byCell, clusters, majorityShare, second, margin, fewCounts }: Annotated,
-  { names, labels: terms }: { names: AnnotationNames; labels: StepContext['road']['labels'] },
+  { names, labels: terms }: { names: AnnotationNames; labels: AnnotateContext['road']['labels'] },
 ): Map<string, Column> {
   const columns = new Map<string, Column>([
     [names.predicted, categoricalColumn(labels)],
@@ -74,7 +74,7 @@ function obsColumns(
 }
 
 /** The CELLxGENE schema takes a CL id or the word "unknown". */
-export function ontologyIds({ codes, categories }: Coded, terms: StepContext['road']['labels']): Coded {
+export function ontologyIds({ codes, categories }: Coded, terms: AnnotateContext['road']['labels']): Coded {
   const ids = categories.map((label) => terms[label]?.id ?? 'unknown')
   const distinct = [...new Set(ids)].sort()
   const codeOf = ids.map((id) => distinct.indexOf(id))
@@ -82,7 +82,7 @@ export function ontologyIds({ codes, categories }: Coded, terms: StepContext['ro
 }
 
 /** Names of these terms; -1 where there is none. */
-export function ontologyNames({ codes, categories }: Coded, terms: StepContext['road']['labels']): Coded {
+export function ontologyNames({ codes, categories }: Coded, terms: AnnotateContext['road']['labels']): Coded {
   const names = categories.map((label) => terms[label]?.name ?? null)
   return {
     codes: codes.map((code) => (names[code] == null ? -1 : code)),
@@ -117,7 +117,10 @@ function float32(values: Float32Array): Column {
 }
 
 /** How the labels came about, for whoever opens the file without the report. */
-function provenance({ plan, model, labels, labelled }: Annotated, { road, job }: StepContext): PlainValue {
+function provenance(
+  { plan, model, labels, labelled }: Annotated,
+  { road, job }: AnnotateContext,
+): PlainValue {
   const { settings } = road
   const { counts } = road.inputs[0]!.facts
   const terms = Object.entries(road.labels).filter(

@@ -3,15 +3,18 @@
  * clusters. Uncertainty is 1 - probability of the label that the cell ends up with.
  */
 import type { ErrorReport } from '../../job/errors.ts'
+import type { AnnotateSettings } from '../../job/settings/annotate.ts'
 import { confidence, uncertainty } from '../../labels/confidence.ts'
 import { heterogeneous, majorityVote, type Vote } from '../../labels/majority-vote.ts'
 import { bestMatch, probabilityMatch } from '../../labels/match.ts'
 import { probabilitiesOf } from '../../labels/probabilities.ts'
 import { loadCard } from '../../models/bundle.ts'
 import type { ModelCard } from '../../models/linear-model.ts'
-import type { StepContext, StepResult } from '../workflow.ts'
-import { type Coded, readScores } from './annotated.ts'
-import { type CellMap, mapCells } from './map-cells.ts'
+import type { Coded } from '../parts/coded.ts'
+import { type CellMap, mapCells } from '../parts/map-cells.ts'
+import { readScores } from '../parts/scores.ts'
+import type { StepResult } from '../workflow.ts'
+import { type AnnotateContext, modelOf } from './context.ts'
 import type { Prepared } from './prepare.ts'
 
 /** What Label found out, besides its blocks. */
@@ -32,18 +35,25 @@ export interface Labelled {
 /** As many cells or fewer are not voted among, as in CellTypist. */
 const fewestVoters = 50
 
-export async function label(context: StepContext): Promise<StepResult> {
+export async function label(context: AnnotateContext): Promise<StepResult> {
   const { step } = context
   const { settings } = context.road
   const prepared = (await context.before('Prepare').finished()).value as Prepared
-  const { labels: classes, loss } = await loadCard(context.stores.models, context.road.model)
+  const { labels: classes, loss } = await loadCard(context.stores.models, modelOf(context))
   const scores = await readScores(context, { cells: prepared.cells, classes: classes.length })
   const probabilities = probabilitiesOf(scores, { labels: classes.length, loss })
   const notices: ErrorReport[] = []
   const own = ownLabels({ scores, probabilities, classes, settings })
   const wantsVote = settings.majority_voting && isEnough(prepared.cells, notices)
   const wantsClusters = wantsVote && settings.over_clustering === undefined
-  const map = await mapCells(context, { prepared, scores, classes: classes.length, wantsClusters, notices })
+  const clusters0 = wantsClusters ? { resolution: settings.over_clustering_resolution } : null
+  const map = await mapCells(context, {
+    prepared,
+    scores,
+    classes: classes.length,
+    clusters: clusters0,
+    notices,
+  })
   const clusters = wantsVote ? await clustersOf(context, map.clusters, prepared.givenClusters) : null
   if (wantsVote && clusters === null) notices.push(noVote('the cells are too alike for clusters'))
   const vote = clusters === null ? null : voteIn(own, clusters, settings.min_proportion)
@@ -82,8 +92,6 @@ export async function label(context: StepContext): Promise<StepResult> {
   return { value, notices }
 }
 
-type AnnotateSettings = StepContext['road']['settings']
-
 function ownLabels(given: {
   scores: Float32Array
   probabilities: Float32Array
@@ -111,7 +119,7 @@ function noVote(reason: string): ErrorReport {
 
 /** The user's clusters, or those that were made for the vote. */
 async function clustersOf(
-  context: StepContext,
+  context: AnnotateContext,
   made: CellMap['clusters'],
   given: readonly string[] | null,
 ): Promise<Coded | null> {
@@ -165,7 +173,7 @@ function sharesOf(probabilities: Float32Array, labels: number): Float32Array {
 }
 
 async function writeSecond(
-  { step }: StepContext,
+  { step }: AnnotateContext,
   probabilities: Float32Array,
   labels: number,
 ): Promise<void> {

@@ -1,10 +1,10 @@
 /** predictions.csv: one line a cell, for whoever works in a spreadsheet or in R. */
 import type { CsvColumn } from '../../report/csv.ts'
-import type { StepContext } from '../workflow.ts'
 import type { Annotated } from './annotated.ts'
 import { ontologyIds, ontologyNames } from './annotations.ts'
+import type { AnnotateContext } from './context.ts'
 
-export function predictionColumns(annotated: Annotated, { road }: StepContext): CsvColumn[] {
+export function predictionColumns(annotated: Annotated, { road }: AnnotateContext): CsvColumn[] {
   const { labels, obs, byCell, clusters, second, fewCounts, layout } = annotated
   const numbers = (name: string, values: ArrayLike<number> | null): CsvColumn[] =>
     values === null ? [] : [{ name, values }]

@@ -1,23 +1,18 @@
 /** The page of `annotate`: what a biologist wants to know before trusting a label, in plain words. */
 
-import type { Column } from '../../data/cells.ts'
-import { columnTexts } from '../../data/column-texts.ts'
 import { product } from '../../job/product.ts'
 import type { Colouring, Fact, LabelRow, ReportContent } from '../../report/content.ts'
 import { histogram } from '../../report/histogram.ts'
 import { percentage, wholeNumber } from '../../report/numbers.ts'
 import type { ScatterPicture } from '../../report/scatter-png.ts'
-import type { StepContext } from '../workflow.ts'
-import { type Annotated, countsOf } from './annotated.ts'
-
-/** obs columns that the page offers unless the job says which. */
-const mostColumns = 20
-/** A column with more values than this, or than half of the cells, names cells and not groups: it has no place in a report. */
-const mostCategories = 200
+import { countsOf } from '../parts/coded.ts'
+import { costOf, obsColourings, settingFacts } from '../parts/page-parts.ts'
+import type { Annotated } from './annotated.ts'
+import type { AnnotateContext } from './context.ts'
 
 export function reportContent(
   annotated: Annotated,
-  { context, outputs }: { context: StepContext; outputs: Record<string, string> },
+  { context, outputs }: { context: AnnotateContext; outputs: Record<string, string> },
 ): ReportContent {
   const { job, road } = context
   const { labels, uncertainty, layout, prepared } = annotated
@@ -49,7 +44,7 @@ export function reportContent(
     ],
     figures: [],
     provenance: provenance(annotated, context),
-    settings: Object.entries(road.settings).map(([name, value]): Fact => [name, shownValue(value)]),
+    settings: settingFacts(road.settings),
     timings: annotated.timings.map(({ step, seconds }) => ({ step, seconds })),
     cost: costOf(context),
     files: files(outputs),
@@ -57,7 +52,10 @@ export function reportContent(
 }
 
 /** The picture for slides: cells by their label. */
-export function scatterOf({ layout, labels }: Annotated, { road, job }: StepContext): ScatterPicture | null {
+export function scatterOf(
+  { layout, labels }: Annotated,
+  { road, job }: AnnotateContext,
+): ScatterPicture | null {
   if (layout === null) return null
   return {
     xy: layout,
@@ -90,7 +88,7 @@ function headline({ prepared, labels, plan, uncertainty, fewCounts }: Annotated)
   ]
 }
 
-function summary({ plan, prepared, labelled, model }: Annotated, { road }: StepContext): string[] {
+function summary({ plan, prepared, labelled, model }: Annotated, { road }: AnnotateContext): string[] {
   const { settings } = road
   const { counts, inspection } = road.inputs[0]!.facts
   const source =
@@ -118,14 +116,14 @@ function votingLine({ clusters, resolution, column }: NonNullable<Annotated['lab
   return `Then the cells of each of ${clusters} small clusters, ${from}, were given the label that most of them have.`
 }
 
-function layoutNote({ prepared }: Annotated, { road }: StepContext): string {
+function layoutNote({ prepared }: Annotated, { road }: AnnotateContext): string {
   const { settings } = road
   return settings.umap_space === 'pca'
     ? `Made of the query alone: ${wholeNumber(prepared.variable)} variable genes, ${settings.n_components} principal components. The labels had no part in it.`
     : 'Made of the scores of the model: cells of one label lie together by construction.'
 }
 
-function colourings(annotated: Annotated, { road }: StepContext): Colouring[] {
+function colourings(annotated: Annotated, { road }: AnnotateContext): Colouring[] {
   const { labels, uncertainty, byCell, clusters, majorityShare, fewCounts, mitochondrial } = annotated
   const { prepared, shown, totals, detected } = annotated
   const number = (name: string, values: ArrayLike<number>): Colouring => ({
@@ -150,48 +148,7 @@ function colourings(annotated: Annotated, { road }: StepContext): Colouring[] {
   }
   for (const [i, gene] of prepared.shown.entries())
     made.push(number(`Gene ${gene}`, shown.subarray(i * prepared.cells, (i + 1) * prepared.cells)))
-  return [...made, ...obsColourings(annotated, road.settings.show_columns)]
-}
-
-function obsColourings({ obs }: Annotated, wanted: readonly string[] | undefined): Colouring[] {
-  const found: Colouring[] = []
-  for (const [name, column] of obs.columns) {
-    if (wanted !== undefined && !wanted.includes(name)) continue
-    const colouring = colouringOf(name, column)
-    if (colouring !== undefined) found.push(colouring)
-    if (wanted === undefined && found.length === mostColumns) break
-  }
-  return found
-}
-
-function colouringOf(column: string, content: Column): Colouring | undefined {
-  const name = `obs: ${column}`
-  if (content.kind === 'number') {
-    const { mask } = content
-    const values = Float32Array.from(content.values as ArrayLike<number>, (value, row) =>
-      mask?.[row] === 1 ? Number.NaN : Number(value),
-    )
-    return { kind: 'number', name, values }
-  }
-  if (content.kind === 'boolean') {
-    const codes = Int32Array.from(content.values, (value, row) => (content.mask?.[row] === 1 ? -1 : value))
-    return { kind: 'categorical', name, codes, categories: ['false', 'true'] }
-  }
-  const texts = columnTexts(content)
-  if (texts === undefined) {
-    if (content.kind !== 'categorical') return undefined
-    const categories = Array.from(content.categories.values as ArrayLike<number>, String)
-    return { kind: 'categorical', name, codes: content.codes, categories }
-  }
-  const categories = [...new Set(texts)].filter((text) => text !== '').sort()
-  if (categories.length > mostCategories || 2 * categories.length > texts.length) return undefined
-  const codeOf = new Map(categories.map((text, code) => [text, code]))
-  return {
-    kind: 'categorical',
-    name,
-    codes: Int32Array.from(texts, (text) => codeOf.get(text) ?? -1),
-    categories,
-  }
+  return [...made, ...obsColourings(annotated.obs, road.settings.show_columns)]
 }
 
 /** How a Cell Ontology term was found, in words. */
@@ -202,7 +159,7 @@ const tiers: Record<string, string> = {
   alias: 'known alias',
 }
 
-function labelTable({ labels, uncertainty, prepared }: Annotated, { road }: StepContext): LabelRow[] {
+function labelTable({ labels, uncertainty, prepared }: Annotated, { road }: AnnotateContext): LabelRow[] {
   const sums = new Float64Array(labels.categories.length)
   for (const [cell, code] of labels.codes.entries()) if (code >= 0) sums[code]! += uncertainty[cell]!
   return countsOf(labels).map(([label, cells]) => {
@@ -220,7 +177,7 @@ function labelTable({ labels, uncertainty, prepared }: Annotated, { road }: Step
   })
 }
 
-function provenance({ model, plan }: Annotated, { road }: StepContext): Fact[] {
+function provenance({ model, plan }: Annotated, { road }: AnnotateContext): Fact[] {
   const { pin, facts } = road.inputs[0]!
   return [
     ['Input', pin.key.slice(pin.key.lastIndexOf('/') + 1)],
@@ -234,19 +191,6 @@ function provenance({ model, plan }: Annotated, { road }: StepContext): Fact[] {
   ]
 }
 
-function costOf({ road }: StepContext): ReportContent['cost'] {
-  const { minutes, dollars } = road.expected
-  if (dollars === null) return null
-  const text = 'Expected before the run, from list prices: look at the bill of the account for what it was.'
-  return {
-    text,
-    lines: [
-      ['Expected cost', `${dollars.toFixed(2)} USD`],
-      ['Expected time', `${minutes} minutes`],
-    ],
-  }
-}
-
 function files(outputs: Record<string, string>): ReportContent['files'] {
   const notes: Record<string, string> = {
     h5ad: 'the input with the annotations added',
@@ -255,8 +199,4 @@ function files(outputs: Record<string, string>): ReportContent['files'] {
     predictions: 'label and uncertainty of every cell as a table',
   }
   return Object.entries(outputs).map(([kind, name]) => ({ name, note: notes[kind] ?? kind }))
-}
-
-function shownValue(value: unknown): string {
-  return typeof value === 'string' ? value || '(empty)' : JSON.stringify(value)
 }

@@ -3,11 +3,16 @@ import { BadInput } from '../../job/errors.ts'
 import type { AnnotateSettings } from '../../job/settings/annotate.ts'
 import { type AnnotationNames, annotationNames, annotationPrefix } from '../../job/stored-names.ts'
 import type { Inspection } from '../../prep/inspect-dataset.ts'
+import { clusterColumnMissing } from '../parts/cluster-column.ts'
 import type { WorkflowRules } from '../workflow.ts'
 
-export const annotateRules: WorkflowRules = {
+export const annotateRules: WorkflowRules<AnnotateSettings> = {
   inputs: ({ query }) => [{ role: 'query', location: query }],
-  check(inspection, settings) {
+  documents: () => [],
+  relocated: (settings, [query = settings.query]) => ({ ...settings, query }),
+  model: ({ model }) => model,
+  labelColumns: () => null,
+  check({ inspection }, settings) {
     const { place, obs, nObs } = inspection
     if (nObs === 0)
       throw new BadInput('CELLS_NONE', place, 'there are no cells in the file', 'Give a file with cells')
@@ -19,6 +24,7 @@ export const annotateRules: WorkflowRules = {
       const problem = `a linear model has no classifier "${settings.classifier}"`
       throw new BadInput('CLASSIFIER_UNKNOWN', 'classifier', problem, 'Leave it out, or write "default"')
     }
+    return []
   },
   trains: () => false,
 }
@@ -43,10 +49,4 @@ function refuseSecondRun(inspection: Inspection, settings: AnnotateSettings): vo
     'the file has annotations of this name already',
     'Give this run a run_name of its own, or set overwrite: true',
   )
-}
-
-export function clusterColumnMissing(column: string, place: string): BadInput {
-  const problem = `there is no obs column "${column}" with clusters`
-  const remedy = 'Name a categorical, text or whole-number column, or leave out over_clustering'
-  return new BadInput('OVER_CLUSTERING_COLUMN', `${place}:/obs`, problem, remedy)
 }

@@ -2,13 +2,14 @@
  * Pinned inputs, opened. Lambdas look at them by ranges; a Batch step that goes through all of a file has it on its own disk first.
  */
 import { createWriteStream } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { CellFile } from '../../data/cells.ts'
 import { type OpenOptions, openStored } from '../../data/open-cells.ts'
 import { hashOf } from '../../job/canonical.ts'
-import { StoreFailure } from '../../job/errors.ts'
+import { cachedCopy, cacheOf } from '../../job/content-cache.ts'
+import { type ErrorReport, StoreFailure } from '../../job/errors.ts'
 import type { InputPin } from '../../job/road.ts'
 import type { ObjectStore } from '../../job/store.ts'
 import { type Stores, storeOf } from '../../job/stores.ts'
@@ -24,26 +25,42 @@ export async function openInput(pin: InputPin, stores: Stores, options: OpenOpti
   return openStored(store, pin.key, { ...options, pinned: pin })
 }
 
+export interface LocalInput {
+  path: string
+  /** when everything has been read: a file that a user changed meanwhile is an error, never half of each */
+  check(): Promise<void>
+  /** what the copy came with */
+  notices: ErrorReport[]
+  /** the path means nothing afterwards */
+  release(): Promise<void>
+}
+
 /**
- * A path on this machine with the input's content: where it lies in a folder, that file itself, else a copy in `scratch`.
- * Call `check` when everything has been read: a file that a user changed meanwhile is an error, never half of each.
+ * A path on this machine with the input's content: where it lies in a folder, that file itself, else a copy, which a laptop keeps for the
+ * next job. It is at the same place in `scratch` either way, so that messages can tell of the input instead.
  */
 export async function localInput(
   pin: InputPin,
   { stores, scratch }: { stores: Stores; scratch: string },
-): Promise<{ path: string; check(): Promise<void> }> {
+): Promise<LocalInput> {
   const store = await storeOf(pin, stores)
   const check = () => (pin.folder ? checkFolder(pin, store) : checkObject(pin, store))
   await check()
-  if (!store.place.startsWith('s3://')) return { path: join(store.place, pin.key), check }
+  const nothing = { notices: [], release: async () => {} }
+  if (!/^(?:s3|gs|https?):\/\//.test(store.place))
+    return { path: join(store.place, pin.key), check, ...nothing }
   const path = copyOf(pin, scratch)
-  if (!pin.folder) {
-    await copyObject(store, pin, path)
-    return { path, check: async () => {} }
+  const copied = { path, check: async () => {} }
+  if (pin.folder) {
+    for await (const object of store.list(`${pin.key}/`))
+      await copyObject(store, object, join(path, object.key.slice(pin.key.length + 1)))
+    return { ...copied, ...nothing }
   }
-  for await (const object of store.list(`${pin.key}/`))
-    await copyObject(store, object, join(path, object.key.slice(pin.key.length + 1)))
-  return { path, check }
+  await mkdir(dirname(path), { recursive: true })
+  const cache = cacheOf(stores.environment ?? {})
+  const copy = await cachedCopy({ ...pin, store }, { cache, uncached: path })
+  if (copy.path !== path) await symlink(copy.path, path)
+  return { ...copied, notices: copy.notices, release: () => copy.release() }
 }
 
 async function copyObject(

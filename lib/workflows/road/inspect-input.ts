@@ -2,18 +2,25 @@
  * InspectInput: looks at one input by range reads and never downloads it. Leaves the facts of the file, where its counts are and what its
  * genes are called; refuses what no later step could use, before a machine is started for it.
  */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Table } from '../../data/cells.ts'
 import { columnTexts } from '../../data/column-texts.ts'
-import type { FactsPart, InspectState } from '../../job/road.ts'
+import { openCells } from '../../data/open-cells.ts'
+import { isCoded } from '../../job/errors.ts'
+import type { FactsPart, InputPin, InspectState } from '../../job/road.ts'
 import { openStep } from '../../job/steps.ts'
-import { type Environment, openStores, setting } from '../../job/stores.ts'
+import { type Environment, openStores, type Stores, setting } from '../../job/stores.ts'
+import { identityNotice } from '../../job/web-identity.ts'
 import { chooseCounts } from '../../prep/choose-counts.ts'
 import { matrixNamed } from '../../prep/counts-state.ts'
 import { inspectDataset } from '../../prep/inspect-dataset.ts'
-import { rules } from '../rules.ts'
+import { gatherLabels } from '../parts/label-facts.ts'
+import { rulesOf } from '../rules.ts'
 import type { InputFacts } from '../workflow.ts'
 import type { GeneNames } from './facts.ts'
-import { openInput } from './inputs.ts'
+import { localInput, openInput } from './inputs.ts'
 import { readJob } from './validate-job.ts'
 
 /** What looking at one file may cost: a crafted file must not make this service read for ever. */
@@ -21,20 +28,24 @@ const budget = { requests: 600, bytes: 256 << 20 }
 
 export async function inspectInput(state: InspectState, environment: Environment): Promise<FactsPart> {
   const stores = await openStores(environment)
-  const { settings } = await readJob(stores.work, state.job)
+  const { settings, inputs } = await readJob(stores.work, state.job)
   const { input } = state
+  const pin = inputs.find(({ role }) => role === input.role) ?? input
   const code = setting(environment, 'CELLDROP_CODE')
   const step = openStep(stores.work, { state: 'InspectInput', code, dependsOn: [input, settings] })
   const part = { role: input.role, key: `${step.prefix}facts.json` }
   if ((await step.record()) !== undefined) return part
-  const file = await openInput(input, stores, { budget })
+  const { file, close } = await lookAt(pin, stores)
   try {
     const layer = settings.counts_layer
     const inspection = await inspectDataset(file, {
       seed: settings.seed,
       ...(layer !== undefined && { countsLayer: layer }),
     })
-    rules[settings.workflow].check(inspection, settings)
+    const rules = rulesOf(settings)
+    const columns = rules.labelColumns(settings, input.role)
+    const labels = columns === null ? null : await gatherLabels(file, columns)
+    const told = rules.check({ role: input.role, inspection, labels }, settings)
     const { rawCounts, normalisationDetails } = inspection
     const counts = chooseCounts(
       { rawCounts, normalisation: normalisationDetails, checked: normalisationDetails.checked, notices: [] },
@@ -45,11 +56,18 @@ export async function inspectInput(state: InspectState, environment: Environment
         ...(layer !== undefined && { countsLayer: matrixNamed(file, layer) }),
       },
     )
+    const identity = identityNotice(input.etag, file.place)
     const facts: InputFacts = {
       pin: input,
       inspection,
       counts,
-      notices: [...inspection.notices, ...counts.notices],
+      labels,
+      notices: [
+        ...inspection.notices,
+        ...counts.notices,
+        ...told,
+        ...(identity === undefined ? [] : [identity]),
+      ],
     }
     const names = geneNames(await file.genesOf(counts.matrix))
     await step.write('genes.json', jsonBytes(names))
@@ -57,8 +75,27 @@ export async function inspectInput(state: InspectState, environment: Environment
     await step.finish({ value: null, notices: facts.notices, seconds: 0, peakMemory: 0 })
     return part
   } finally {
-    await file.close()
+    await close()
   }
+}
+
+/** By ranges; where a server knows none, all of it is fetched once, and kept for the steps. */
+async function lookAt(pin: InputPin, stores: Stores) {
+  try {
+    const file = await openInput(pin, stores, { budget })
+    return { file, close: () => file.close() }
+  } catch (error) {
+    if (!isCoded(error) || error.code !== 'RANGES_UNSUPPORTED') throw error
+  }
+  const scratch = await mkdtemp(join(tmpdir(), 'celldrop-'))
+  const { path, release } = await localInput(pin, { stores, scratch })
+  const file = await openCells(path)
+  const close = async () => {
+    await file.close()
+    await release()
+    await rm(scratch, { recursive: true, force: true })
+  }
+  return { file, close }
 }
 
 function geneNames(table: Table): GeneNames[] {

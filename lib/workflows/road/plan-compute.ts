@@ -10,7 +10,7 @@ import type { BatchState, PlanPart, RoadState, StepPlan } from '../../job/road.t
 import { readJson, type StepRecord, writeJsonOnce } from '../../job/steps.ts'
 import { type Environment, openStores, setting } from '../../job/stores.ts'
 import { findModel } from '../../models/bundle.ts'
-import { rules } from '../rules.ts'
+import { rulesOf } from '../rules.ts'
 import type { LabelTerm, Road } from '../workflow.ts'
 import { readFacts } from './facts.ts'
 import { missingPart } from './failure.ts'
@@ -23,20 +23,24 @@ const dollarsPerVcpuHour = 0.02
 const numbersPerShard = 60e6
 const fewestShards = 2
 const mostShards = 10_000
+/** Stored numbers of training cells that a job holds at most, as its limits on cells make likely. */
+const mostLearnt = 400e6
 const mib = 2 ** 20
 
 export async function planCompute(state: RoadState, environment: Environment): Promise<RoadState> {
   const { job, facts = [], genes, ontology } = state
   if (job === undefined || genes === undefined || ontology === undefined) throw missingPart('genes, ontology')
   const { work, models } = await openStores(environment)
-  const { workflow, settings, model, inputs } = await readJob(work, job)
+  const { workflow, settings, model, inputs, documents } = await readJob(work, job)
   const labels = (await readJson<Record<string, LabelTerm>>(work, ontology.key)) ?? {}
   const all = await Promise.all(facts.map((part) => readFacts(work, part)))
   const matched = inputs.map((pin) => ({ pin, facts: all.find(({ pin: seen }) => seen.role === pin.role)! }))
-  const size = sizeOf(matched.map(({ facts: seen }) => seen))
+  const [query, ...references] = matched.map(({ facts: seen }) => seen)
+  const size = sizeOf(query === undefined ? [] : [query])
   const shards = shardsOf(size)
-  const card = await findModel(models, model)
-  const demand = { ...size, shards, labels: card.labels, compute: settings.compute }
+  const classes = model === null ? Object.keys(labels).length : (await findModel(models, model)).labels
+  const training = sizeOf(references)
+  const demand = { ...size, shards, labels: classes, training, compute: settings.compute }
   const queues = JSON.parse(setting(environment, 'CELLDROP_QUEUES')) as Queues
   const isLocal = environment.CELLDROP_LOCAL_FILES === '1'
   const expected = expectation(demand, isLocal)
@@ -49,6 +53,7 @@ export async function planCompute(state: RoadState, environment: Environment): P
     workflow,
     settings,
     inputs: matched,
+    documents,
     model,
     genes: genes.key,
     labels,
@@ -60,7 +65,7 @@ export async function planCompute(state: RoadState, environment: Environment): P
   await writeJsonOnce(work, key, road)
   const plan: PlanPart = {
     road: key,
-    trains: rules[workflow].trains(settings),
+    trains: rulesOf(settings).trains(settings),
     shards,
     steps: stepPlans(demand, queues),
     expected,
@@ -86,6 +91,8 @@ interface Size {
 interface Demand extends Size {
   shards: number
   labels: number
+  /** of the references together */
+  training: Size
   compute: 'auto' | 'cpu' | 'gpu'
 }
 
@@ -111,14 +118,20 @@ function shardsOf({ cells, stored }: Size): number {
 }
 
 /** MiB of memory, measured and with room. */
-function memoryOf(state: BatchState, { cells, genes, stored, shards, labels }: Demand): number {
+function memoryOf(state: BatchState, { cells, genes, stored, shards, labels, training }: Demand): number {
   const perCell = { Prepare: 400, Fit: 0, Embed: 0, Label: 4000 + 12 * labels, Publish: 1500 + 12 * labels }[
     state
   ]
   const variable = Math.min(stored, cells * 400) * 12
-  const held = { Prepare: variable, Fit: 0, Embed: (stored / shards) * 12, Label: 2 * variable, Publish: 0 }[
-    state
-  ]
+  const learnt = Math.min(training.stored, mostLearnt)
+  const held = {
+    Prepare: variable + 16 * learnt,
+    // standardised cells, of all and of each fold, and the scores of each
+    Fit: 48 * learnt + 32 * training.cells * labels,
+    Embed: (stored / shards) * 12,
+    Label: 2 * variable,
+    Publish: 0,
+  }[state]
   const tables = genes * labels * 24
   const needed = 500 * mib + (perCell * cells + held + tables) * 1.5
   return roundUp((needed / mib) * 1.2)
@@ -151,17 +164,22 @@ function stepPlans(demand: Demand, queues: Queues): Record<BatchState, StepPlan>
 }
 
 /** Throughput on two vCPUs, from BENCHMARKS.md; a job in the cloud waits about three minutes for each machine besides. */
-function expectation({ cells, stored, shards }: Demand, isLocal: boolean): PlanPart['expected'] {
+function expectation(
+  { cells, stored, shards, training, labels }: Demand,
+  isLocal: boolean,
+): PlanPart['expected'] {
   const seconds = {
-    prepare: stored / 6e6,
+    prepare: (stored + training.stored) / 6e6,
+    fit: (Math.min(training.stored, mostLearnt) * Math.max(1, labels)) / 20e6,
     embed: stored / 40e6,
     label: cells / 2500,
     publish: stored / 30e6 + cells / 50_000,
   }
-  const working = seconds.prepare + seconds.embed + seconds.label + seconds.publish
+  const working = seconds.prepare + seconds.fit + seconds.embed + seconds.label + seconds.publish
   if (isLocal) return { minutes: round((working + 5) / 60), dollars: null }
-  const waiting = 4 * 180
-  const wall = seconds.prepare + seconds.embed / shards + seconds.label + seconds.publish + waiting
+  const waiting = (training.cells > 0 ? 5 : 4) * 180
+  const wall =
+    seconds.prepare + seconds.fit + seconds.embed / shards + seconds.label + seconds.publish + waiting
   const dollars = ((working + waiting + shards * 60) / 3600) * 2 * dollarsPerVcpuHour
   return { minutes: round(wall / 60), dollars: Math.ceil(dollars * 100) / 100 }
 }

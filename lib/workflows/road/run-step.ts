@@ -11,8 +11,7 @@ import { readJson } from '../../job/steps.ts'
 import type { ObjectStore } from '../../job/store.ts'
 import { type Environment, openStores, type Stores, setting } from '../../job/stores.ts'
 import { resultsPrefix } from '../../job/uploads.ts'
-import type { GenePlan } from '../../knowledge/gene-plan.ts'
-import type { Road, StepContext } from '../workflow.ts'
+import type { GeneMaps, Road, StepContext, StepMethod } from '../workflow.ts'
 import { workflows } from '../workflows.ts'
 import { missingPart } from './failure.ts'
 import { errorOfInput, noticeOfInput } from './input-copies.ts'
@@ -94,7 +93,7 @@ async function workStep(
   const base = setting(environment, 'CELLDROP_SCRATCH')
   await mkdir(base, { recursive: true })
   const scratch = await mkdtemp(join(base, `${state}-`))
-  const method = await workflows[road.workflow][state]()
+  const method = (await workflows[road.workflow][state]()) as unknown as StepMethod
   const begun = performance.now()
   let lastProgress = Number.NEGATIVE_INFINITY
   const context: StepContext = {
@@ -104,10 +103,10 @@ async function workStep(
     scratch,
     step,
     before: stepOf,
-    genePlan: async () => {
-      const plan = await readJson<GenePlan>(stores.work, road.genes)
-      if (plan === undefined) throw missingPart('genes')
-      return plan
+    geneMaps: async () => {
+      const maps = await readJson<GeneMaps>(stores.work, road.genes)
+      if (maps === undefined) throw missingPart('genes')
+      return maps
     },
     shard,
     signal,

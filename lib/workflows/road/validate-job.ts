@@ -3,18 +3,20 @@
  * now, and whatever can be refused without opening a file is refused.
  */
 import { resolve } from 'node:path'
+import { allowedSources, isAllowedSource } from '../../job/allowed-sources.ts'
 import { hashOf } from '../../job/canonical.ts'
 import { BadInput } from '../../job/errors.ts'
 import { checkSettings, longestManifest, parseManifest, type Settings } from '../../job/manifest.ts'
 import { printable } from '../../job/object-key.ts'
-import { openStore } from '../../job/open-store.ts'
-import type { InputPin, JobPart, RoadState, Start, Upload } from '../../job/road.ts'
+import { openObject, openStore } from '../../job/open-store.ts'
+import type { Document, InputPin, JobPart, RoadState, Start, Upload } from '../../job/road.ts'
 import { readJson, writeJsonOnce } from '../../job/steps.ts'
 import type { ObjectStore, Pin } from '../../job/store.ts'
 import { type Environment, openStores, type Stores } from '../../job/stores.ts'
 import { isJobFile, resultsPrefix } from '../../job/uploads.ts'
+import { shownLocation } from '../../job/web-address.ts'
 import { findModel } from '../../models/bundle.ts'
-import { rules } from '../rules.ts'
+import { rulesOf } from '../rules.ts'
 
 /** What ValidateJob writes beside the state: the whole job. */
 export interface Job {
@@ -23,8 +25,10 @@ export interface Job {
   start: Start
   settings: Settings
   inputs: InputPin[]
-  /** content id */
-  model: string
+  /** by setting */
+  documents: Record<string, Document>
+  /** content id; null where the job trains its own */
+  model: string | null
 }
 
 const mostFolderObjects = 100_000
@@ -43,7 +47,8 @@ export async function validateJob(state: RoadState, environment: Environment): P
     workflow: job.workflow,
     name: job.name,
     key,
-    inputs: job.inputs,
+    // what opens a signed address stays in the work store
+    inputs: job.inputs.map(({ access: _, ...pin }) => pin),
     announcement: { jobId: start.jobId, results: `${stores.outbox.place}/${start.output}` },
   }
   return { ...state, job: part }
@@ -53,11 +58,17 @@ async function makeJob(context: PinContext): Promise<Job> {
   const { start, stores, environment } = context
   const settings = await readSettings(start, stores, environment)
   const inputs: InputPin[] = []
-  for (const { role, location } of rules[settings.workflow].inputs(settings))
+  const rules = rulesOf(settings)
+  for (const { role, location } of rules.inputs(settings))
     inputs.push(await pinInput(role, location, context))
-  const model = await findModel(stores.models, settings.model ?? defaultModel(environment))
+  const documents: Record<string, Document> = {}
+  for (const { role, location } of rules.documents(settings))
+    documents[role] = await readDocument(role, location, context)
+  const named = rules.model(settings)
+  const model =
+    named === null ? null : (await findModel(stores.models, named ?? defaultModel(environment))).id
   const name = settings.name ?? start.jobId.replace(/-[0-9a-f]{12}$/, '')
-  return { workflow: settings.workflow, name, start, settings, inputs, model: model.id }
+  return { workflow: settings.workflow, name, start, settings, inputs, documents, model }
 }
 
 async function readSettings(start: Start, { inbox }: Stores, environment: Environment): Promise<Settings> {
@@ -89,15 +100,24 @@ interface PinContext {
 
 /** Relative locations are relative to the upload, within the inbox. */
 async function pinInput(role: string, location: string, context: PinContext): Promise<InputPin> {
-  const { store, place, key } = await placeOf(role, location, context)
+  const { store, place, key, access } = await placeOf(role, location, context)
   const shown = `${role}: ${store.place}/${printable(key)}`
   const isUpload = place === 'inbox' && key === context.start.upload.key
   const found = isUpload ? await pinUpload(store, context.start.upload) : await store.head(key)
+  if (found === undefined && store.unlisted) throw notFound(shown)
   if (found === undefined) return pinFolder({ role, place, key, store, shown })
   if (found.size === 0)
     throw new BadInput('INPUT_EMPTY', shown, 'the file is empty', 'Copy or upload it again')
   const { etag, versionId, size } = found
-  return { role, place, key, etag, size, ...(versionId !== undefined && { versionId }) }
+  return {
+    role,
+    place,
+    key,
+    etag,
+    size,
+    ...(versionId !== undefined && { versionId }),
+    ...(access !== undefined && { access }),
+  }
 }
 
 /**
@@ -121,6 +141,20 @@ function bare(etag: string): string {
   return etag.replace(/^"|"$/g, '')
 }
 
+/** @throws BadInput INPUT_NOT_FOUND, DOCUMENT_UNREADABLE; StoreFailure OBJECT_TOO_LARGE */
+async function readDocument(role: string, location: string, context: PinContext): Promise<Document> {
+  const { store, key } = await placeOf(role, location, context)
+  const shown = `${role}: ${store.place}/${printable(key)}`
+  const found = await store.head(key)
+  if (found === undefined) throw notFound(shown)
+  const bytes = await store.read(key, { maxBytes: longestManifest, pin: found })
+  try {
+    return { place: location, text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) }
+  } catch {
+    throw new BadInput('DOCUMENT_UNREADABLE', shown, 'it is not UTF-8 text', 'Save it as UTF-8')
+  }
+}
+
 /** A zarr or MTX folder: all that lies in it, as one identity. */
 async function pinFolder(at: {
   role: string
@@ -139,38 +173,38 @@ async function pinFolder(at: {
       throw new BadInput('INPUT_TOO_LARGE', at.shown, problem, 'Give it as one h5ad')
     }
   }
-  if (content.length === 0)
-    throw new BadInput(
-      'INPUT_NOT_FOUND',
-      at.shown,
-      'there is no such file',
-      'Check the name; upload inputs before the job file',
-    )
+  if (content.length === 0) throw notFound(at.shown)
   const { role, place, key } = at
   return { role, place, key, etag: hashOf(content), size, folder: true }
+}
+
+interface Placed {
+  store: ObjectStore
+  /** 'inbox', or what opens the store again */
+  place: string
+  key: string
+  access?: string
 }
 
 async function placeOf(
   role: string,
   location: string,
   { start, stores, environment }: PinContext,
-): Promise<{ store: ObjectStore; place: string; key: string }> {
+): Promise<Placed> {
+  const inbox = stores.inbox.place
+  if (location.startsWith(`${inbox}/`) && inbox.startsWith('s3://'))
+    return { store: stores.inbox, place: 'inbox', key: location.slice(inbox.length + 1).replace(/\/+$/, '') }
   const isLocal = environment.CELLDROP_LOCAL_FILES === '1'
-  const named = /^s3:\/\/([^/]+)\/(.+)$/.exec(location)
-  if (named?.[1] !== undefined && named[2] !== undefined) {
-    const place = `s3://${named[1]}`
-    const key = named[2].replace(/\/+$/, '')
-    const inbox = stores.inbox.place
-    if (location.startsWith(`${inbox}/`))
-      return {
-        store: stores.inbox,
-        place: 'inbox',
-        key: location.slice(inbox.length + 1).replace(/\/+$/, ''),
-      }
-    if (!isLocal) throw notAllowed(role, location, `only ${inbox} is read by this installation`)
-    return { store: await openStore(place), place, key }
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) {
+    if (!isAllowedSource(location, allowedSources(environment)))
+      throw notAllowed(
+        role,
+        location,
+        `only ${inbox} and the places in CELLDROP_SOURCES are read by this installation`,
+      )
+    const { store, key, access } = await openObject(location, { environment })
+    return { store, place: store.place, key, ...(access !== undefined && { access }) }
   }
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) throw notAllowed(role, location, 'only s3:// is read')
   if (location.startsWith('/') || /^[A-Za-z]:[\\/]/.test(location)) {
     if (!isLocal) throw notAllowed(role, location, 'a path of another computer means nothing here')
     const path = resolve(location)
@@ -182,9 +216,14 @@ async function placeOf(
   return { store: stores.inbox, place: 'inbox', key: `${folder}${location.replace(/\/+$/, '')}` }
 }
 
+function notFound(shown: string): BadInput {
+  const remedy = 'Check the name; upload inputs before the job file'
+  return new BadInput('INPUT_NOT_FOUND', shown, 'there is no such file', remedy)
+}
+
 function notAllowed(role: string, location: string, problem: string): BadInput {
   const remedy = 'Upload the file beside the job file and name it alone'
-  return new BadInput('INPUT_NOT_ALLOWED', `${role}: ${printable(location)}`, problem, remedy)
+  return new BadInput('INPUT_NOT_ALLOWED', `${role}: ${printable(shownLocation(location))}`, problem, remedy)
 }
 
 export function jobKey({ jobId, attempt }: Pick<Start, 'jobId' | 'attempt'>): string {

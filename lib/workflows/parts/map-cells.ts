@@ -10,7 +10,7 @@ import { pca } from '../../neighbours/pca.ts'
 import type { Neighbours, Points } from '../../neighbours/points.ts'
 import { layOut } from '../../neighbours/umap.ts'
 import type { StepContext } from '../workflow.ts'
-import type { Prepared } from './prepare.ts'
+import type { PreparedQuery } from './prepare-query.ts'
 
 /** neighbours that CellTypist over-clusters by, the cell itself included */
 const clusterNeighbours = 10
@@ -29,27 +29,28 @@ export async function mapCells(
     prepared,
     scores,
     classes,
-    wantsClusters,
+    clusters: wanted,
     notices,
   }: {
-    prepared: Prepared
+    prepared: PreparedQuery
     scores: Float32Array
     classes: number
-    wantsClusters: boolean
+    /** small clusters to vote in; without a resolution by the number of cells */
+    clusters: { resolution: number | undefined } | null
     notices: ErrorReport[]
   },
 ): Promise<CellMap> {
   const { settings } = context.road
   const nothing: CellMap = { layout: null, neighbours: null, clusters: null }
   const wantsGraph = settings.umap || settings.write_neighbours
-  if (!wantsGraph && !wantsClusters) return nothing
+  if (!wantsGraph && wanted === null) return nothing
   const hasGenes = prepared.variable >= fewestGenes
   const inLatent = wantsGraph && isLatent(context)
   if (prepared.cells < fewestCells || !(hasGenes || inLatent)) {
     notices.push(noMap(prepared))
     return nothing
   }
-  const canCluster = wantsClusters && hasGenes
+  const canCluster = wanted !== null && hasGenes
   const components = canCluster || !inLatent ? await principalComponents(context, prepared, notices) : null
   const latent: Points = { rows: prepared.cells, dims: classes, values: scores }
   const space = inLatent ? latent : components!
@@ -60,7 +61,9 @@ export async function mapCells(
     components === null || space === components
       ? neighbours
       : await searched(context, { points: components, k, notices })
-  const clusters = canCluster ? await cluster(context, first(ofComponents, clusterNeighbours)) : null
+  const clusters = canCluster
+    ? await cluster(context, first(ofComponents, clusterNeighbours), wanted.resolution)
+    : null
   const layout = settings.umap ? await draw(context, first(neighbours, settings.n_neighbors)) : null
   return { layout, neighbours: first(neighbours, settings.n_neighbors), clusters }
 }
@@ -71,7 +74,7 @@ function isLatent({ road }: StepContext): boolean {
 
 async function principalComponents(
   context: StepContext,
-  prepared: Prepared,
+  prepared: PreparedQuery,
   notices: ErrorReport[],
 ): Promise<Points> {
   const before = context.before('Prepare')
@@ -110,10 +113,14 @@ async function searched(
   })
 }
 
-async function cluster(context: StepContext, neighbours: Neighbours): Promise<CellMap['clusters']> {
+async function cluster(
+  context: StepContext,
+  neighbours: Neighbours,
+  wanted: number | undefined,
+): Promise<CellMap['clusters']> {
   context.progress(2, 4, 'parts', 'clusters')
   const { settings } = context.road
-  const resolution = settings.over_clustering_resolution ?? overClusteringResolution(neighbours.rows)
+  const resolution = wanted ?? overClusteringResolution(neighbours.rows)
   const { membership, clusters } = await leiden(fuzzyGraph(neighbours), {
     resolution,
     seed: settings.seed,
@@ -150,7 +157,7 @@ function first({ rows, k, indices, distances }: Neighbours, wanted: number): Nei
   return fewer
 }
 
-function noMap({ cells, variable }: Prepared): ErrorReport {
+function noMap({ cells, variable }: PreparedQuery): ErrorReport {
   const problem = `there is no map: ${cells} cells and ${variable} variable genes are too few`
   return { code: 'MAP_NOT_MADE', place: 'query', problem, remedy: 'Labels do not need it' }
 }

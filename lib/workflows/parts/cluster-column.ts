@@ -1,21 +1,24 @@
 /** The user's own clusters for the vote: an obs column of any kind. */
 import type { CellFile, Column } from '../../data/cells.ts'
 import { columnTexts } from '../../data/column-texts.ts'
-import type { Coded } from './annotated.ts'
-import { clusterColumnMissing } from './rules.ts'
+import { BadInput } from '../../job/errors.ts'
+import { type Coded, codedTexts } from './coded.ts'
 
 /** @throws BadInput OVER_CLUSTERING_COLUMN */
 export async function clusterColumn(file: CellFile, name: string): Promise<Coded> {
   const content = (await file.obs()).columns.get(name)
   if (content === undefined) throw clusterColumnMissing(name, file.place)
-  const values = clusterNames(content)
-  const categories = [...new Set(values)].filter((value) => value !== '').sort()
-  const codeOf = new Map(categories.map((value, code) => [value, code]))
-  return { codes: Int32Array.from(values, (value) => codeOf.get(value) ?? -1), categories }
+  return codedTexts(columnNames(content))
 }
 
-/** One name a cell; '' for a cell without a cluster. */
-function clusterNames(column: Column): string[] {
+export function clusterColumnMissing(column: string, place: string): BadInput {
+  const problem = `there is no obs column "${column}" with clusters`
+  const remedy = 'Name a categorical, text or whole-number column, or leave out over_clustering'
+  return new BadInput('OVER_CLUSTERING_COLUMN', `${place}:/obs`, problem, remedy)
+}
+
+/** The values of a column of any kind as texts, one a cell; empty where it has none. */
+export function columnNames(column: Column): string[] {
   const texts = columnTexts(column)
   if (texts !== undefined) return texts
   if (column.kind === 'categorical') {

@@ -9,7 +9,7 @@ import type { StepContext } from '../workflow.ts'
 
 export async function readGraph(
   context: StepContext,
-  { cells, names }: { cells: number; names: AnnotationNames },
+  { cells, names }: { cells: number; names: AnnotationNames['neighbours'] },
 ): Promise<{ obsp: Elements; uns: Record<string, PlainValue> }> {
   const step = context.before('Label')
   const indices = await step.readBlock('neighbour-indices', Int32Array)
@@ -23,13 +23,13 @@ export async function readGraph(
   const { settings } = context.road
   return {
     obsp: new Map([
-      [names.neighbours.connectivities, matrix(graph.indptr, Int32Array.from(graph.indices), graph.weights)],
-      [names.neighbours.distances, matrix(...distanceRows({ cells, k, indices, distances }))],
+      [names.connectivities, matrix(graph.indptr, Int32Array.from(graph.indices), graph.weights)],
+      [names.distances, matrix(...distanceRows({ cells, k, indices, distances }))],
     ]),
     uns: {
-      [names.neighbours.uns]: {
-        connectivities_key: names.neighbours.connectivities,
-        distances_key: names.neighbours.distances,
+      [names.uns]: {
+        connectivities_key: names.connectivities,
+        distances_key: names.distances,
         params: { method: 'umap', metric: 'euclidean', n_neighbors: k, random_state: settings.seed },
       },
     },

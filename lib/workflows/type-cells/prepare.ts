@@ -1,0 +1,147 @@
+/**
+ * Prepare of `type-cells`: chooses the cells that are learnt from and brings query and references to one basis: log1p of counts per 10,000
+ * over the genes that all of them have. The query goes into shards for scoring, the training cells into one block.
+ */
+import { basename } from 'node:path'
+import type { CellFile } from '../../data/cells.ts'
+import { openCells } from '../../data/open-cells.ts'
+import type { ErrorReport } from '../../job/errors.ts'
+import { normalisedRows } from '../../prep/normalise.ts'
+import { mitochondrialGenes } from '../../prep/quality.ts'
+import { clusterColumn } from '../parts/cluster-column.ts'
+import { planNames, planOf } from '../parts/gene-maps.ts'
+import { readPositions } from '../parts/positions.ts'
+import { type PreparedQuery, prepareQuery } from '../parts/prepare-query.ts'
+import { type LocalInput, localInput } from '../road/inputs.ts'
+import type { StepResult } from '../workflow.ts'
+import { type Choice, chooseCells } from './choose-cells.ts'
+import type { TypeCellsContext } from './context.ts'
+import { referenceRole, usualClusters } from './rules.ts'
+import { writeTrainingCells } from './training-cells.ts'
+
+export interface Prepared extends PreparedQuery {
+  givenClusters: string[] | null
+  /** what each reference is called */
+  sources: string[]
+  trainingCells: number
+  /** shared by all files and expressed in the training cells: what the model is made of, and what cells are scaled by */
+  modelGenes: string[]
+  classes: Choice['classes']
+  /** cells by class and reference, before and after balancing */
+  balance: Choice['table']
+  dropped: Choice['dropped']
+}
+
+export async function prepare(context: TypeCellsContext): Promise<StepResult> {
+  const { genes } = await context.geneMaps()
+  if (genes === null) throw new Error('no shared genes')
+  const references = await prepareReferences(context, genes)
+  const query = await prepareTheQuery(context, references)
+  const value: Prepared = { ...query.value, ...references.value }
+  return { value, notices: [...query.notices, ...references.notices] }
+}
+
+async function prepareTheQuery(
+  context: TypeCellsContext,
+  { expressed, value: { modelGenes } }: Awaited<ReturnType<typeof prepareReferences>>,
+) {
+  const { road, step, stores, scratch } = context
+  const { settings } = road
+  const { pin, facts } = road.inputs[0]!
+  const source = await localInput(pin, { stores, scratch })
+  const file = await openCells(source.path)
+  try {
+    const { place } = file
+    const maps = await context.geneMaps()
+    const plan = planOf(maps, 'query')
+    const { from, matrix: name } = facts.counts
+    const matrix = await file.matrix(name)
+    const numbers = new Map(Array.from(expressed, (gene, at) => [gene, at]))
+    const target = Int32Array.from(plan.target, (gene) => numbers.get(gene) ?? -1)
+    const genes = { target, genes: modelGenes.length }
+    const given = settings.majority_voting
+      ? await clusterColumn(file, settings.over_clustering ?? usualClusters)
+      : null
+    if (given !== null) await step.writeBlock('given-clusters', given.codes)
+    const isMitochondrial = mitochondrialGenes(planNames(plan, await file.genesOf(name)))
+    const { prepared, notices } = await prepareQuery(context, {
+      cells: matrix.rows,
+      genes: matrix.columns,
+      names: modelGenes,
+      from,
+      rows: () => normalisedRows(matrix, { from, genes, over: 'genes', isMitochondrial, place }),
+      aligned: (slab) => slab,
+      wantsMap: settings.umap || settings.write_neighbours,
+      place,
+    })
+    const xy = await readPositions(file, settings.spatial_key)
+    if (xy !== undefined) await step.writeBlock('positions', xy)
+    await source.check()
+    notices.push(...source.notices)
+    return { value: { ...prepared, givenClusters: given?.categories ?? null }, notices }
+  } finally {
+    await file.close()
+    await source.release()
+  }
+}
+
+async function prepareReferences(context: TypeCellsContext, genes: readonly string[]) {
+  const { road, stores, scratch } = context
+  const inputs = road.settings.references.map((_, index) => {
+    const found = road.inputs.find(({ pin }) => pin.role === referenceRole(index))
+    if (found === undefined) throw new Error(`no facts of ${referenceRole(index)}`)
+    return found
+  })
+  const sources = distinct(inputs.map(({ pin }) => basename(pin.key).replace(/(?<=.)\.[^.]*$/, '')))
+  const opened: { file: CellFile; source: LocalInput }[] = []
+  try {
+    for (const { pin } of inputs) {
+      const source = await localInput(pin, { stores, scratch })
+      opened.push({ file: await openCells(source.path), source })
+    }
+    const choice = await chooseCells(context, { files: opened.map(({ file }) => file), sources })
+    const expressed = await writeTrainingCells(
+      context,
+      inputs.map(({ pin, facts }, index) => ({
+        role: pin.role,
+        file: opened[index]!.file,
+        facts,
+        chosen: choice.references[index]!,
+      })),
+    )
+    for (const { source } of opened) await source.check()
+    const { classes, table, dropped } = choice
+    const notices = [...choice.notices, ...opened.flatMap(({ source }) => source.notices)]
+    const trainingCells = choice.references.reduce((sum, { rows }) => sum + rows.length, 0)
+    const modelGenes = Array.from(expressed, (gene) => genes[gene]!)
+    const silent = genes.filter((_, gene) => !expressed.includes(gene))
+    if (silent.length > 0) notices.push(silentGenes(silent))
+    return {
+      expressed,
+      value: { sources, trainingCells, classes, balance: table, dropped, modelGenes },
+      notices,
+    }
+  } finally {
+    for (const { file, source } of opened) {
+      await file.close()
+      await source.release()
+    }
+  }
+}
+
+function silentGenes(silent: readonly string[]): ErrorReport {
+  const few = silent.slice(0, 10).join(', ')
+  const problem = `${silent.length} shared genes have no counts in the training cells and take no part: ${few}${silent.length > 10 ? ', ...' : ''}`
+  return { code: 'GENES_SILENT', place: 'references', problem, remedy: 'Nothing to do' }
+}
+
+/** Names of files, told apart by a number where two are the same. */
+function distinct(names: readonly string[]): string[] {
+  const taken = new Set<string>()
+  return names.map((name) => {
+    let unique = name
+    for (let i = 2; taken.has(unique); i++) unique = `${name}-${i}`
+    taken.add(unique)
+    return unique
+  })
+}
