@@ -55,9 +55,9 @@ function peer(folder: string, loss: string, tol: number): Result {
   )
 }
 
-/** Times mean nothing unless both got to the optimum, which ours bounds from below. */
+/** Times mean nothing unless both got to the optimum: ours is within `mayDiffer` of it, which it certifies. */
 function isOptimum({ objective }: Result, mine: Result): boolean {
-  return objective / (mine.objective * (1 - (mine.above ?? Number.NaN))) - 1 < 2 * mayDiffer
+  return mine.above !== undefined && mine.above <= mayDiffer && objective / mine.objective - 1 < mayDiffer
 }
 
 /** The first round, with the loosest `tol` from `tol` on that gets there. */

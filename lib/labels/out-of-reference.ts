@@ -68,7 +68,7 @@ export async function fitOutOfReference(
   const held = chosen.filter((cell) => folds[cell]! >= 0 && called[cell]! >= 0)
   if (labels < 2 || 1 / (held.length + 1) >= threshold)
     return { reference: undefined, notices: [tooFew(held.length, threshold)] }
-  const directions = options.directions ?? Math.min(50, Math.max(5, Math.floor(chosen.length / 30)))
+  const directions = options.directions ?? Math.min(64, Math.max(5, Math.floor(chosen.length / 30)))
   const distance = new Float64Array(held.length)
   const ratio = new Float64Array(held.length)
   const at = new Map(Array.from(held, (cell, index) => [cell, index]))

@@ -181,7 +181,7 @@ describe('a bucket that fails', () => {
       key: `jobs/${start.jobId}.json`,
       inputs: [input],
     }
-    await lab.stores.work.write(part.key, Buffer.from(JSON.stringify({ settings })))
+    await lab.stores.work.write(part.key, Buffer.from(JSON.stringify({ settings, inputs: [input] })))
     return inspectInput({ start, job: { ...part, announcement: { jobId: '', results: '' } }, input })
   }
 
