@@ -13,13 +13,13 @@ classical monocyte|non-classical monocyte|conventional dendritic cell|plasmacyto
 pericyte|endothelial cell of artery|vein endothelial cell|endothelial cell of lymphatic vessel|enterocyte|goblet cell|enteroendocrine cell
 astrocyte|oligodendrocyte|microglial cell""".replace("\n", "|").split("|")
 rng = np.random.default_rng(1)
-means = np.repeat(rng.lognormal(-2.0, 1.2, (1, genes)), len(names), axis=0)
+means = np.repeat(rng.lognormal(-1.8, 1.2, (1, genes)), len(names), axis=0)
 for family in range(10):
     up = rng.choice(genes, genes // 60, replace=False)
     means[3 * family : 3 * family + 3, up] *= rng.lognormal(1.5, 0.4, len(up))
 for kind in range(len(names)):
-    up = rng.choice(genes, genes // 100, replace=False)
-    means[kind, up] *= rng.lognormal(1.0, 0.4, len(up))
+    up = rng.choice(genes, genes // 40, replace=False)
+    means[kind, up] *= rng.lognormal(1.3, 0.4, len(up))
 shares = rng.dirichlet(np.full(len(names), 2.0))
 
 

@@ -121,3 +121,18 @@ export function cellTypingNames(prefix: string) {
     },
   }
 }
+
+/** The cells that `type-cells` learnt from, as a file: columns as SpatialCore's combine_references names them, then those of the CELLxGENE schema. */
+export const trainingNames = {
+  obs: {
+    /** as the reference has it */
+    label: 'original_label',
+    /** which reference */
+    source: 'reference_source',
+    /** of the class; "unknown" where it has none */
+    ontologyId: 'cell_type_ontology_term_id',
+    /** the class that was learnt */
+    cellType: 'cell_type',
+  },
+  uns: { validation: 'validation_results', provenance: 'training' },
+} as const

@@ -74,7 +74,9 @@ export function eigenvectors(matrix: Float64Array, size: number): Float64Array {
       }
     if (!turned) break
   }
-  const order = Array.from({ length: size }, (_, k) => k).sort((a, b) => matrix[b * size + b]! - matrix[a * size + a]!)
+  const order = Array.from({ length: size }, (_, k) => k).sort(
+    (a, b) => matrix[b * size + b]! - matrix[a * size + a]!,
+  )
   const sorted = new Float64Array(size * size)
   for (const [at, k] of order.entries()) sorted.set(vectors.subarray(k * size, (k + 1) * size), at * size)
   return sorted

@@ -28,11 +28,14 @@ export interface LiftedRows {
   lifted: Float64Array
 }
 
+/** @throws RangeError when the model's genes are not those of the cells */
 export function liftRows(
   cells: SparseCells,
   { standard, rows }: { standard: Standard; rows: Int32Array },
 ): LiftedRows {
   const { mean, scale, clip = 10 } = standard
+  if (cells.columns === 0 || mean.length !== cells.columns || scale.length !== cells.columns)
+    throw new RangeError(`${mean.length} means and ${scale.length} scales for ${cells.columns} genes`)
   const most = clip ?? Number.POSITIVE_INFINITY
   const width = scale.map((value) => (value === 0 ? 1 : value))
   const zero = mean.map((value, gene) => Math.min(-value / width[gene]!, most))

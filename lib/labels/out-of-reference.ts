@@ -36,7 +36,7 @@ export interface OutOfReferenceOptions {
   /** the label each held-out cell was called by the model of its round; not read for others */
   called: Int32Array
   seed: number
-  /** 64, or a fortieth of the cells where that is fewer, unless told */
+  /** 64, or a thirtieth of the cells where that is fewer (5 at least), unless told */
   directions?: number
   /** cells beyond this many are left out, the same share of each label: 10 000 */
   mostCells?: number

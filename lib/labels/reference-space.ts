@@ -6,6 +6,7 @@
  * ones the weakest would be a matter of chance, and with them which unseen types are found.
  */
 import { random } from '../job/random.ts'
+import { cholesky, dot, eigenvectors, orthonormalRows, solveLower } from './dense-algebra.ts'
 import {
   type LiftedRows,
   liftRows,
@@ -15,7 +16,6 @@ import {
   type SparseCells,
   type Standard,
 } from './lifted-rows.ts'
-import { cholesky, dot, eigenvectors, orthonormalRows, solveLower } from './dense-algebra.ts'
 
 export interface ReferenceSpace {
   labels: number
@@ -42,7 +42,7 @@ export function fitReferenceSpace(
     labels,
     standard,
     seed,
-    directions = 50,
+    directions = 64,
     use,
   }: {
     codes: Int32Array

@@ -85,35 +85,3 @@ export function standardise(cells: TrainingRows, { clip = 10 }: { clip?: number 
   }
   return { rows, columns, indptr, indices, lifted, zero, mean, scale }
 }
-
-/** Z w + intercept, one number a cell. */
-export function timesCells(
-  { rows, indptr, indices, lifted, zero }: StandardisedCells,
-  { weights, intercept, into }: { weights: Float64Array; intercept: number; into: Float64Array },
-): void {
-  let base = intercept
-  for (let gene = 0; gene < zero.length; gene++) base += zero[gene]! * weights[gene]!
-  for (let row = 0; row < rows; row++) {
-    let sum = base
-    const end = indptr[row + 1]!
-    for (let i = indptr[row]!; i < end; i++) sum += lifted[i]! * weights[indices[i]!]!
-    into[row] = sum
-  }
-}
-
-/** Z' r added to `into`, one number a gene. @returns the sum of r */
-export function transposedTimes(
-  { rows, indptr, indices, lifted, zero }: StandardisedCells,
-  { residuals, into }: { residuals: Float64Array; into: Float64Array },
-): number {
-  let sum = 0
-  for (let row = 0; row < rows; row++) {
-    const residual = residuals[row]!
-    sum += residual
-    if (residual === 0) continue
-    const end = indptr[row + 1]!
-    for (let i = indptr[row]!; i < end; i++) into[indices[i]!]! += lifted[i]! * residual
-  }
-  for (let gene = 0; gene < zero.length; gene++) into[gene]! += zero[gene]! * sum
-  return sum
-}

@@ -80,6 +80,7 @@ export const access: Record<FunctionState | BatchState, Access> = {
         ...['error.json', 'report.html', 'umap.png', 'predictions.csv', 'training_cells.csv'],
         ...[
           '*.annotated.h5ad',
+          'training.h5ad',
           'celltyping_*',
           'ontology_review.csv',
           '*.pkl',

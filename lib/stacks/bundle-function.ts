@@ -3,7 +3,8 @@
  * time. Used by the stacks, by bench/lambda and by the test that runs a bundle where there is no node_modules.
  *
  * - a module that reads files by `new URL('./data/...', import.meta.url)`: the folder `data` beside it is copied.
- * - the parser of HDF5 is a worker: it becomes `worker.mjs`, with the filter plugins in `plugins/`. Only it holds h5wasm.
+ * - a thread has a file of its own beside the code that starts it: the parser of HDF5 becomes `worker.mjs`, with the filter plugins in
+ *   `plugins/` (only it holds h5wasm), a training's thread `training-worker.mjs`.
  * - the Batch steps of a workflow, which it imports on demand, are left out: no function runs one. A function that would load one, or a
  *   package with machine code, at its start is refused here.
  */
@@ -14,7 +15,11 @@ import { buildSync, type Metafile } from 'esbuild'
 import { batchStates } from './access.ts'
 
 const nativePackages = ['@napi-rs/canvas', 'onnxruntime-node', 'usearch']
-const workerSource = 'lib/data/hdf5/worker.ts'
+/** By the module that starts it, a thread: name of its file and where it begins. */
+const threads: Record<string, [name: string, source: string]> = {
+  'lib/data/hdf5/worker-client.ts': ['worker', 'lib/data/hdf5/worker.ts'],
+  'lib/models/training-crew.ts': ['training-worker', 'lib/models/training-worker.ts'],
+}
 const plugins = ['lzf', 'zstd', 'blosc', 'blosc2', 'lz4', 'bz2', 'bshuf']
 
 /** Packages that are not written as ES modules ask for `require`. */
@@ -50,11 +55,12 @@ export function bundleFunction(entry: string, { root, folder }: { root: string; 
     }).metafile
   mkdirSync(folder, { recursive: true })
   let built = build({ index: entry })
-  if (Object.keys(built.inputs).includes('lib/data/hdf5/worker-client.ts')) {
+  const started = Object.keys(built.inputs).flatMap((path) => (threads[path] ? [threads[path]] : []))
+  if (started.length > 0) {
     rmSync(folder, { recursive: true })
-    built = build({ index: entry, worker: workerSource })
-    copyPlugins(folder, root)
+    built = build({ index: entry, ...Object.fromEntries(started) })
   }
+  if (started.some(([name]) => name === 'worker')) copyPlugins(folder, root)
   refuseMissing(built, entry)
   copyData(built, { root, folder })
 }

@@ -125,7 +125,7 @@ export class CelldropStack extends Stack {
   }
 
   private functions(machines: Partial<Record<QueueName, Machines>>): Record<FunctionState, LambdaFunction> {
-    const { root, defaultModel, logDays } = this.props
+    const { root, defaultModel, maxVcpus, logDays } = this.props
     const queues = Object.fromEntries(
       Object.entries(machines).map(([name, { queue }]) => [name, queue.jobQueueArn]),
     )
@@ -136,6 +136,7 @@ export class CelldropStack extends Stack {
         ...((state === 'PlanCompute' || state === 'RetryElsewhere') && {
           CELLDROP_QUEUES: this.toJsonString(queues),
         }),
+        ...(state === 'PlanCompute' && { CELLDROP_MAX_VCPUS: String(maxVcpus) }),
         ...(state === 'ValidateJob' &&
           defaultModel !== undefined && { CELLDROP_DEFAULT_MODEL: defaultModel }),
       }

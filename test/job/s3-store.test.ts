@@ -211,6 +211,37 @@ describe('an upload in parts', () => {
   })
 })
 
+describe('a role that may list only part of a bucket', () => {
+  // S3 tells it 403 for what is not there: a HEAD names no prefix that the role's condition could be held against
+  const denied: Fault = { kind: 'answer', status: 403, code: 'AccessDenied' }
+
+  test('finds that an object is not there, also where others begin with its name', async () => {
+    await store.write('a b+c.zarr/zarr.json', bytesOf('{}'))
+    fail('HEAD', denied, 100)
+    expect(await store.head('a b+c.zarr')).toBeUndefined()
+    expect(await store.head('b')).toBeUndefined()
+  })
+
+  test('is denied what is there and may not be read', async () => {
+    await store.write('a b+c', bytesOf('x'))
+    await store.write('a b+c/d', bytesOf('x'))
+    fail('HEAD', denied, 100)
+    await expect(store.head('a b+c')).rejects.toMatchObject({
+      code: 'ACCESS_DENIED',
+      place: 's3://bucket/p/a b+c',
+    })
+  })
+
+  test('is told of the object, not of the listing, where it may not list either', async () => {
+    double.onCall = () => denied
+    await expect(store.head('a')).rejects.toMatchObject({
+      code: 'ACCESS_DENIED',
+      place: 's3://bucket/p/a',
+      problem: expect.stringContaining('absent object'),
+    })
+  })
+})
+
 describe('what S3 refuses', () => {
   test.each([
     [403, 'AccessDenied', 'ACCESS_DENIED'],
@@ -235,6 +266,7 @@ describe('what S3 refuses', () => {
     ['DELETE', () => store.remove('a')],
     ['HEAD', () => store.head('a')],
   ])('a denied %s is not taken for anything else', async (method, act) => {
+    await store.write('a', bytesOf('there'))
     fail(method, { kind: 'answer', status: 403, code: 'AccessDenied' })
     await expect(act()).rejects.toMatchObject({ name: 'StoreFailure', code: 'ACCESS_DENIED' })
   })

@@ -10,10 +10,10 @@ import { fitSgd, type SgdTraining } from '../../lib/models/celltypist-sgd.ts'
 import { selectFeatures } from '../../lib/models/feature-selection.ts'
 import { columnsOf, expressedGenes } from '../../lib/models/gene-columns.ts'
 import type { LinearModel } from '../../lib/models/linear-model.ts'
-import { fitLogistic } from '../../lib/models/logistic.ts'
 import { standardise } from '../../lib/models/standardised-cells.ts'
 import { hasShared, sharedPath } from '../support/shared.ts'
 import { labelledCells } from './labelled-cells.ts'
+import { fitLogistic } from './plain-logistic.ts'
 import {
   coarseAccuracy,
   coarseQuery,

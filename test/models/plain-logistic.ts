@@ -2,7 +2,7 @@
  * The plain way to one label against the rest, in float64, one label and one loop at a time: what the fast one is compared with.
  *   min over w, b of 0.5 |w|^2 + C sum log(1 + exp(-y (w.z + b))), the intercept free
  */
-import { type StandardisedCells, timesCells, transposedTimes } from '../../lib/models/standardised-cells.ts'
+import type { StandardisedCells } from '../../lib/models/standardised-cells.ts'
 
 export interface LogisticFit {
   weights: Float64Array
@@ -191,4 +191,36 @@ function dot(a: Float64Array, b: Float64Array): number {
 
 function largest(values: Float64Array): number {
   return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+}
+
+/** Z w + intercept, one number a cell. */
+function timesCells(
+  { rows, indptr, indices, lifted, zero }: StandardisedCells,
+  { weights, intercept, into }: { weights: Float64Array; intercept: number; into: Float64Array },
+): void {
+  let base = intercept
+  for (let gene = 0; gene < zero.length; gene++) base += zero[gene]! * weights[gene]!
+  for (let row = 0; row < rows; row++) {
+    let sum = base
+    const end = indptr[row + 1]!
+    for (let i = indptr[row]!; i < end; i++) sum += lifted[i]! * weights[indices[i]!]!
+    into[row] = sum
+  }
+}
+
+/** Z' r added to `into`, one number a gene. @returns the sum of r */
+function transposedTimes(
+  { rows, indptr, indices, lifted, zero }: StandardisedCells,
+  { residuals, into }: { residuals: Float64Array; into: Float64Array },
+): number {
+  let sum = 0
+  for (let row = 0; row < rows; row++) {
+    const residual = residuals[row]!
+    sum += residual
+    if (residual === 0) continue
+    const end = indptr[row + 1]!
+    for (let i = indptr[row]!; i < end; i++) into[indices[i]!]! += lifted[i]! * residual
+  }
+  for (let gene = 0; gene < zero.length; gene++) into[gene]! += zero[gene]! * sum
+  return sum
 }

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { basename, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openFolderStore } from '../../lib/job/folder-store.ts'
@@ -100,6 +100,110 @@ describe('the bundle of InspectInput, where there is no repository and no node_m
     const facts = new TextDecoder().decode(await work.read(answer.key, { maxBytes: 1 << 28 }))
     return JSON.parse(facts.replaceAll(place.path, '').replaceAll(etag, 'etag'))
   }
+})
+
+describe('the bundle of every function', () => {
+  const names = readdirSync(join(root, 'functions'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+  /** Of code and data, without the HDF5 library: a fifth above what they are. A function is fetched and compiled at each cold start. */
+  const mostBytes: Record<string, number> = {
+    'inspect-input': 2.2e6,
+    'map-genes': 2.2e6,
+    'match-ontology': 2.2e6,
+    'plan-compute': 1.4e6,
+    'validate-job': 1.4e6,
+    'report-failure': 1.2e6,
+    'retry-elsewhere': 1.2e6,
+    'start-job': 1.1e6,
+  }
+  const hdf5 = ['inspect-input']
+  const knowing = ['inspect-input', 'map-genes', 'match-ontology']
+  let place: TemporaryFolder
+  beforeAll(async () => {
+    place = await temporaryFolder()
+    for (const name of names)
+      bundleFunction(`functions/${name}/handler.ts`, { root, folder: join(place.path, name) })
+  })
+  afterAll(() => place[Symbol.asyncDispose]())
+  const filesOf = (name: string) =>
+    readdirSync(join(place.path, name), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => {
+        const path = join(entry.parentPath, entry.name)
+        return { name: relative(join(place.path, name), path), path, bytes: statSync(path).size }
+      })
+  const holds = ({ path }: { path: string }, text: string) => readFileSync(path).includes(text)
+
+  it('has a limit of its own', () => {
+    expect(Object.keys(mostBytes).sort()).toEqual([...names].sort())
+  })
+
+  it.each(Object.entries(mostBytes))('%s has at most %d bytes of code and data', (name, most) => {
+    // the library is WebAssembly in one text, which only the thread loads
+    const own = filesOf(name).filter((file) => !file.name.startsWith('plugins/') && !isLibrary(file))
+    const bytes = own.reduce((sum, file) => sum + file.bytes, 0)
+    expect(bytes).toBeLessThan(most)
+    expect(bytes).toBeGreaterThan(most / 3)
+  })
+
+  it.each(names)(
+    '%s carries the reader of HDF5 and the facts of genes if it uses them, and else not',
+    (name) => {
+      const files = filesOf(name)
+      expect(files.some((file) => file.name === 'worker.mjs')).toBe(hdf5.includes(name))
+      expect(files.some((file) => file.name.startsWith('plugins/'))).toBe(hdf5.includes(name))
+      expect(files.some(isLibrary)).toBe(hdf5.includes(name))
+      const data = files.filter((file) => file.name.startsWith('data/')).map((file) => basename(file.name))
+      const all = readdirSync(join(root, 'lib/knowledge/data'))
+      expect(data.sort()).toEqual(knowing.includes(name) ? all.sort() : [])
+    },
+  )
+
+  it.each(names)('%s trains nothing and draws nothing', (name) => {
+    const code = filesOf(name).filter((file) => file.name.endsWith('.mjs'))
+    expect(code.some((file) => file.name === 'training-worker.mjs')).toBe(false)
+    for (const text of ['TRAINING_TOO_LARGE', '@napi-rs/canvas', 'onnxruntime-node', 'usearch'])
+      expect(code.filter((file) => holds(file, text)).map((file) => file.name)).toEqual([])
+  })
+
+  function isLibrary(file: { name: string; path: string; bytes: number }): boolean {
+    return file.name.endsWith('.mjs') && file.bytes > 1e6 && holds(file, 'H5Fopen')
+  }
+})
+
+describe('the bundle of code that trains', () => {
+  it('finds its threads where there is no repository, and learns what the code of the repository does', async () => {
+    await using folder = await temporaryFolder()
+    const script = `
+      import { fitLinear } from '${join(root, 'lib/models/fit-linear.ts')}'
+      export async function handler() {
+        const rows = 1000
+        const each = 250
+        const indptr = Float64Array.from({ length: rows + 1 }, (_, row) => row * each)
+        const indices = Int32Array.from({ length: rows * each }, (_, i) => 2 * (i % each))
+        const values = Float32Array.from(indices, (gene, i) => 1 + ((i * 7919 + gene) % 13) / 4 + (gene % 3 === Math.floor(i / each) % 3 ? 1 : 0))
+        const codes = Int32Array.from({ length: rows }, (_, row) => row % 3)
+        const cells = { rows, columns: 2 * each, indptr, indices, values }
+        return fitLinear(cells, { codes, labels: 3, loss: 'ovr', strength: 0.01, threads: 2 })
+      }`
+    writeFileSync(join(folder.path, 'handler.ts'), script)
+    const made = join(folder.path, 'made')
+    bundleFunction(join(folder.path, 'handler.ts'), { root, folder: made })
+    expect(readdirSync(made)).toContain('training-worker.mjs')
+    const learn = `
+      const { handler } = await import(process.argv[1])
+      console.log(JSON.stringify(Array.from((await handler()).weights)))`
+    const weights = (path: string) =>
+      JSON.parse(
+        execFileSync(process.execPath, ['--input-type=module', '--eval', learn, pathToFileURL(path).href], {
+          encoding: 'utf8',
+        }),
+      )
+    const learnt = weights(join(made, 'index.mjs'))
+    expect(learnt).toHaveLength(1500)
+    expect(learnt).toEqual(weights(join(folder.path, 'handler.ts')))
+  })
 })
 
 describe('a function', () => {

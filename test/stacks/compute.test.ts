@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Match, type Template } from 'aws-cdk-lib/assertions'
 import { describe, expect, it } from 'vitest'
-import { batchStates, functionStates } from '../../lib/stacks/access.ts'
+import { batchStates, functionStates, sourceReaders } from '../../lib/stacks/access.ts'
 import { stateTimeouts } from '../../lib/stacks/definition.ts'
 import { flat, onlyOne, resources, root, synthesise } from '../support/stacks.ts'
 
@@ -128,6 +128,26 @@ describe('the network', () => {
     expect(subnets.length).toBe(3)
     for (const subnet of subnets) expect(subnet).toContain('Private')
   })
+
+  it.each([0, 1])(
+    'lets machines and functions out to hosts of the internet with %d NAT gateways',
+    (natGateways) => {
+      const { celldrop: made } = synthesise({ natGateways, sources: ['https://example.org/'] })
+      const groups = resources(made, 'AWS::EC2::SecurityGroup').map(([, { Properties }]) => Properties)
+      expect(groups.map(({ SecurityGroupEgress }) => SecurityGroupEgress)).toEqual([
+        [expect.objectContaining({ CidrIp: '0.0.0.0/0', IpProtocol: '-1' })],
+      ])
+      // every subnet has a way out: by the internet gateway, or by a NAT gateway
+      const subnets = resources(made, 'AWS::EC2::Subnet').length
+      const ways = resources(made, 'AWS::EC2::Route').filter(
+        ([, { Properties }]) => Properties.DestinationCidrBlock === '0.0.0.0/0',
+      )
+      expect(ways.length).toBe(subnets)
+      // outside of the network a function has the internet
+      for (const [, { Properties }] of resources(made, 'AWS::Lambda::Function'))
+        expect(Properties.VpcConfig).toBeUndefined()
+    },
+  )
 })
 
 describe('jobs', () => {
@@ -229,6 +249,30 @@ describe('functions', () => {
     for (const name of functionStates.filter((state) => state !== 'ValidateJob'))
       expect(environment(name)).not.toHaveProperty('CELLDROP_DEFAULT_MODEL')
     for (const name of functionStates) expect(environment(name)).not.toHaveProperty('CELLDROP_LOCAL_FILES')
+  })
+})
+
+describe('sources of inputs', () => {
+  const sources = ['s3://atlas/refs', 'https://example.org/']
+  const told = synthesise({ sources }).celldrop
+  const expected = (state: string) =>
+    sourceReaders.has(state) ? 's3://atlas/refs,https://example.org/' : undefined
+
+  it.each(functionStates)('are told to the function %s if it opens inputs', (state) => {
+    const { Variables } = named(told, 'AWS::Lambda::Function', state).Environment as {
+      Variables: Record<string, unknown>
+    }
+    expect(Variables.CELLDROP_SOURCES).toBe(expected(state))
+  })
+
+  it.each(batchStates)('are told to the step %s if it opens inputs', (state) => {
+    const { ContainerProperties } = named(told, 'AWS::Batch::JobDefinition', `${state}Job`)
+    const { Environment } = ContainerProperties as { Environment: { Name: string; Value: unknown }[] }
+    expect(Environment.find(({ Name }) => Name === 'CELLDROP_SOURCES')?.Value).toBe(expected(state))
+  })
+
+  it('are told to nothing where there are none', () => {
+    expect(JSON.stringify(celldrop.toJSON())).not.toContain('CELLDROP_SOURCES')
   })
 })
 

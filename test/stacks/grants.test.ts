@@ -1,7 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { access, batchStates, type FunctionState, functionStates } from '../../lib/stacks/access.ts'
+import {
+  access,
+  batchStates,
+  type FunctionState,
+  functionStates,
+  sourceReaders,
+} from '../../lib/stacks/access.ts'
 import { allStates } from '../../lib/stacks/definition.ts'
 import {
   flat,
@@ -143,6 +149,45 @@ describe('the role of', () => {
       expect.stringMatching(/^sqs:SendMessage <StarterDeadLetters/),
       expect.stringMatching(/^states:StartExecution <PipelineStateMachine/),
     ])
+  })
+})
+
+describe('with sources of inputs,', () => {
+  const sources = ['s3://atlas/refs/blood/', 's3://whole', 'gs://cells', 'https://example.org/a/']
+  const wider = synthesise({ sources }).celldrop
+  const arn = (rest: string) => `arn:<AWS::Partition>:s3:::${rest}`
+
+  it.each([...functionStates, ...batchStates])(
+    '%s may read there if it opens inputs, and nothing else',
+    (state) => {
+      const before = pairs(statementsOf(celldrop, `${state}Role`))
+      const added = pairs(statementsOf(wider, `${state}Role`)).filter((pair) => !before.includes(pair))
+      if (!sourceReaders.has(state)) return expect(added).toEqual([])
+      const objects = ['atlas/refs/blood', 'atlas/refs/blood/*', 'whole/*'].map(arn)
+      expect(added).toEqual(
+        [
+          ...['s3:GetObject', 's3:GetObjectVersion'].flatMap((action) =>
+            objects.map((one) => `${action} ${one}`),
+          ),
+          ...['atlas', 'whole'].map((bucket) => `s3:ListBucket ${arn(bucket)}`),
+        ].sort(),
+      )
+    },
+  )
+
+  it.each([...sourceReaders])('%s may list no more of a bucket than the prefix', (state) => {
+    const listing = (bucket: string) =>
+      statementsOf(wider, `${state}Role`).filter(
+        ({ Action, Resource }) =>
+          list(Action).includes('s3:ListBucket') && list(Resource).some((one) => flat(one) === arn(bucket)),
+      )
+    expect(listing('atlas')).toEqual([
+      expect.objectContaining({
+        Action: 's3:ListBucket',
+        Condition: { StringLike: { 's3:prefix': ['refs/blood', 'refs/blood/*'] } },
+      }),
+    ])
+    expect(listing('whole').map(({ Condition }) => Condition)).toEqual([undefined])
   })
 })
 

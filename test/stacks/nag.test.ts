@@ -5,7 +5,7 @@ import { synthesise } from '../support/stacks.ts'
 import { nagExceptions } from './nag-exceptions.ts'
 
 describe('cdk-nag', () => {
-  const { app } = synthesise()
+  const { app } = synthesise({ sources: ['s3://atlas/references'] })
   const { violations } = new AwsSolutionsChecks(app).validateScope(app)
   const findings = violations.flatMap(({ ruleName, violatingResources }) =>
     violatingResources.map(({ constructPath = '' }) => ({ ruleName, constructPath })),

@@ -14,6 +14,7 @@ describe('choices of a deployment', () => {
       monthlyBudget: 200,
       maxVcpus: 64,
       gpu: true,
+      sources: [],
       natGateways: 0,
       zones: 2,
       scratchGib: 100,
@@ -41,8 +42,45 @@ describe('choices of a deployment', () => {
     [{ workDays: 7 }, 'workDays'],
     [{ logDays: 8 }, 'logDays'],
     [{ notificationEmail: 'nobody' }, 'notificationEmail'],
+    [{ sources: 'ftp://host/file' }, 'sources'],
   ])('are refused by name where they make no sense: %j', (values, name) => {
     expect(() => given(values)).toThrow(name)
+  })
+})
+
+describe('sources of inputs', () => {
+  it('are taken as the text that cdk -c gives or as the list that cdk.json has', () => {
+    const expected = ['s3://atlas/references', 'https://example.org/', 'gs://public-cells']
+    expect(
+      given({ sources: 's3://atlas/references, https://example.org/,gs://public-cells' }).sources,
+    ).toEqual(expected)
+    expect(given({ sources: expected }).sources).toEqual(expected)
+  })
+
+  it.each([
+    ['a folder', '/data/references', /give https/],
+    ['another scheme', 'ftp://host/file', /give https/],
+    ['a bare scheme, which would be every bucket', 's3:', /give https/],
+    ['no bucket', 's3://', /not the name of a bucket/],
+    ['a bucket by a wildcard', 's3://*/references', /IAM takes/],
+    ['a key by a wildcard', 's3://atlas/ref*', /IAM takes/],
+    ['a variable of IAM', 's3://atlas/$aws', /IAM takes/],
+    ['a bucket in capitals', 's3://Atlas/references', /not the name of a bucket/],
+    ['a path that climbs', 's3://atlas/a/../b', /give https/],
+    ['a host without encryption', 'http://example.org/', /use https/],
+    ['this machine', 'http://localhost/', /use https/],
+    ['a signed address', 'https://example.org/a?signature=very-secret', /query/],
+    ['a name and a password', 'https://me:secret@example.org/', /give https/],
+  ])('are refused where they are %s', (_, source, told) => {
+    expect(() => given({ sources: [source] })).toThrow(told)
+    expect(() => given({ sources: [source] })).toThrow('sources')
+    expect(() => given({ sources: ['s3://atlas/good', source] })).not.toThrow(/very-secret/)
+  })
+
+  it('are refused where a comma would make two of one, and where a function could not be told them all', () => {
+    expect(() => given({ sources: ['s3://atlas/a,s3://other'] })).toThrow(/comma/)
+    const many = Array.from({ length: 100 }, (_, i) => `s3://a-bucket-of-references/${i}`)
+    expect(() => given({ sources: many })).toThrow(/longer than 2000/)
   })
 })
 
@@ -78,7 +116,8 @@ describe('docs/deploy.md', () => {
 
   it.each(Object.entries(celldropProps.shape))('lists the choice %s as it is', (name, field) => {
     const value = field.safeParse(undefined).data
-    const shown = value === undefined ? 'none' : `\`${value}\``
+    const isNone = value === undefined || (Array.isArray(value) && value.length === 0)
+    const shown = isNone ? 'none' : `\`${value}\``
     expect(page).toContain(`| \`${name}\` | ${shown} | ${field.description} |`)
   })
 

@@ -31,6 +31,50 @@ const serviceErrors: Record<string, readonly string[]> = {
 }
 const statesErrors = ['States.ALL', 'States.Timeout', 'States.TaskFailed']
 
+describe('a job of as many inputs as there may be', () => {
+  /** What Step Functions takes for the input or output of a state. */
+  const mostBytes = 256 * 1024
+  const place = `gs://${'b'.repeat(222)}`
+  const inputs = Array.from({ length: 51 }, (_, at) => ({
+    ...{ role: at === 0 ? 'query' : `reference-${at}`, place, size: 1e12 },
+    // as long as a key may be, of characters that JSON writes as two
+    ...{ key: '"'.repeat(1024), etag: `"${'e'.repeat(64)}"`, versionId: 'v'.repeat(64) },
+  }))
+  const start = {
+    ...{ jobId: 'j'.repeat(80), attempt: 1, created: '2026-11-21T10:00:00.000Z' },
+    upload: { key: '"'.repeat(1024), etag: 'e'.repeat(64), versionId: 'v'.repeat(64), size: 1e6 },
+    output: `jobs/${'j'.repeat(80)}/attempt-1/`,
+  }
+  const announcement = { jobId: start.jobId, results: 'r'.repeat(300) }
+  const job = { workflow: 'type-cells', name: 'n'.repeat(200), key: 'k'.repeat(200), inputs, announcement }
+  const bytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value))
+
+  it('stays below what a state may hold, all of it and one item of the Map', () => {
+    const facts = inputs.map(({ role }) => ({ role, key: `steps/InspectInput/${'h'.repeat(64)}/facts.json` }))
+    const step = {
+      queue: 'q'.repeat(200),
+      resources: [{}, {}, {}].map(() => ({ Type: 'MEMORY', Value: '245760' })),
+    }
+    const steps = Object.fromEntries(batchStates.map((state) => [state, step]))
+    const plan = { road: 'r'.repeat(100), trains: true, shards: 10_000, steps, retries: 1 }
+    expect(bytes({ start, job, facts, genes: { key: 'k' }, ontology: { key: 'k' }, plan })).toBeLessThan(
+      mostBytes,
+    )
+    expect(bytes({ start, job, input: inputs[0] })).toBeLessThan(mostBytes)
+  })
+
+  it('looks at some inputs at once, and at the others after them', () => {
+    const map = states.map(([, state]) => state).find(({ Type }) => Type === 'Map') as StateDefinition & {
+      MaxConcurrency: number
+    }
+    expect(map.MaxConcurrency).toBe(10)
+    // an execution's history ends at 25,000 events: each item has its start and end, and each try three events
+    const [[, task] = []] = Object.entries(map.ItemProcessor!.States)
+    const tries = 1 + (task!.Retry as { MaxAttempts?: number }[])[0]!.MaxAttempts!
+    expect(inputs.length * (4 + 3 * tries)).toBeLessThan(25_000 / 2)
+  })
+})
+
 describe('the state machine', () => {
   it('is valid', () => {
     expect(validate(JSON.parse(definition)).errors).toEqual([])

@@ -3,9 +3,11 @@
  * that come out are worth. Types are compared coarsely, as the recorded runs were: each class by the references' own coarse column.
  */
 import { readFileSync } from 'node:fs'
-import type { CellFile, Column, RowSlab, Table } from '../../lib/data/cells.ts'
+import type { AnnDataFile } from '../../lib/data/anndata/file.ts'
+import type { Column, Matrix, RowSlab, Table } from '../../lib/data/cells.ts'
 import { openCells } from '../../lib/data/open-cells.ts'
 import { writeH5ad } from '../../lib/data/write-h5ad.ts'
+import { alignRows } from '../../lib/prep/align-genes.ts'
 import { selectRows } from '../../lib/prep/select-rows.ts'
 import { numbersOf, textsOf } from './read-h5ad.ts'
 import { sharedPath } from './shared.ts'
@@ -19,7 +21,7 @@ export function panelGenes(): string[] {
   return readFileSync(sharedPath('golden/spatialcore/panel_400_genes.txt'), 'utf8').trim().split('\n')
 }
 
-export type RecordedRun = 'default' | 'no_B' | 'no_NK' | 'no_Mono'
+export type RecordedRun = 'default' | 'cap300' | 'cap300_equal' | 'no_B' | 'no_NK' | 'no_Mono'
 
 /** What SpatialCore 0.3 with CellTypist 1.7 made of the same cells. */
 export interface RecordedFigures {
@@ -39,43 +41,56 @@ export function recordedFigures(run: RecordedRun): RecordedFigures {
   return (JSON.parse(text) as Record<RecordedRun, RecordedFigures>)[run]
 }
 
-/** Writes the cells of a file that are not of the given coarse type. */
-export async function writeWithout(type: string, { from, to }: { from: string; to: string }): Promise<void> {
+/** Writes the cells of a file that are not of the given coarse type, over all genes or those named, in the order of the file. */
+export async function writeCut(
+  to: string,
+  { from, without, genes }: { from: string; without?: string; genes?: readonly string[] },
+): Promise<void> {
   const file = await openCells(from)
   try {
-    const obs = await file.obs()
-    const kept = textsOf(obs.columns.get('coarse')).flatMap((coarse, row) => (coarse === type ? [] : [row]))
-    await writeRows(to, { file, obs, rows: Int32Array.from(kept) })
+    const [obs, every] = [await file.obs(), await file.var()]
+    const coarse = textsOf(obs.columns.get('coarse'))
+    const rows = Int32Array.from(obs.index.keys()).filter((row) => coarse[row] !== without)
+    const wanted = new Set(genes ?? every.index)
+    const kept = every.index.filter((gene) => wanted.has(gene))
+    const matrix = await file.matrix('X')
+    const slabs = await rowsOver(matrix, { rows, genes: every.index, kept })
+    await writeH5ad(to, {
+      obs: { ...obs, ...rowsOfTable(obs, rows) },
+      var: { rows: kept.length, indexName: every.indexName, index: kept, columns: new Map() },
+      x: {
+        rows: rows.length,
+        columns: kept.length,
+        type: matrix.type,
+        stored: slabs.reduce((sum, { indices }) => sum + indices.length, 0),
+        async *slabs() {
+          yield* slabs
+        },
+      },
+    })
   } finally {
     await file.close()
   }
 }
 
-async function writeRows(
-  path: string,
-  { file, obs, rows }: { file: CellFile; obs: Table; rows: Int32Array },
-): Promise<void> {
-  const matrix = await file.matrix('X')
+async function rowsOver(
+  matrix: Matrix,
+  { rows, genes, kept }: { rows: Int32Array; genes: readonly string[]; kept: readonly string[] },
+): Promise<RowSlab[]> {
+  const place = new Map(kept.map((gene, at) => [gene, at]))
+  const target = Int32Array.from(genes, (gene) => place.get(gene) ?? -1)
   const slabs: RowSlab[] = []
-  for await (const slab of selectRows(matrix, rows).slabs()) slabs.push(slab)
-  const stored = slabs.reduce((sum, { indices }) => sum + indices.length, 0)
-  const columns = new Map<string, Column>()
-  for (const [name, column] of obs.columns)
+  for await (const slab of selectRows(matrix, rows).slabs())
+    slabs.push({ ...slab, ...alignRows(slab, { target, genes: kept.length, values: 'counts' }) })
+  return slabs
+}
+
+function rowsOfTable({ index, columns }: Table, rows: Int32Array): Omit<Table, 'indexName'> {
+  const kept = new Map<string, Column>()
+  for (const [name, column] of columns)
     if (column.kind === 'categorical')
-      columns.set(name, { ...column, codes: Int32Array.from(rows, (row) => column.codes[row]!) })
-  await writeH5ad(path, {
-    obs: { ...obs, rows: rows.length, index: Array.from(rows, (row) => obs.index[row]!), columns },
-    var: await file.var(),
-    x: {
-      rows: rows.length,
-      columns: matrix.columns,
-      type: matrix.type,
-      stored,
-      async *slabs() {
-        yield* slabs
-      },
-    },
-  })
+      kept.set(name, { ...column, codes: Int32Array.from(rows, (row) => column.codes[row]!) })
+  return { rows: rows.length, index: Array.from(rows, (row) => index[row]!), columns: kept }
 }
 
 /** Coarse type of each Cell Ontology id, as the references of the recorded runs have them side by side. */
@@ -114,34 +129,28 @@ export interface TypedCells {
 
 const unknownIds = ['unknown', 'skipped']
 
-/** Reads what type-cells has added to a query under the given prefix. */
+/**
+ * Reads what type-cells has added to a query under the given prefix.
+ * @param of.coarse coarse type by Cell Ontology id
+ * @param of.truth obs column that knows better, where there is one
+ */
 export async function typedCells(
   path: string,
-  { coarse, prefix = 'cell_type', truth = 'coarse' }: Parameters<typeof readTyped>[1],
-): Promise<TypedCells> {
-  return readTyped(path, { coarse, prefix, truth })
-}
-
-async function readTyped(
-  path: string,
-  of: { coarse: ReadonlyMap<string, string>; prefix?: string; truth?: string },
+  of: { coarse: ReadonlyMap<string, string>; prefix: string; truth: string | null },
 ): Promise<TypedCells> {
   const { coarse, prefix, truth } = of
   const file = await openCells(path)
   try {
     const { columns } = await file.obs()
     const text = (name: string) => textsOf(columns.get(name))
-    const labels = text(`${prefix}`)
+    const labels = text(prefix)
     const predicted = text(`${prefix}_predicted`)
     const ids = text(`${prefix}_ontology_term_id`)
-    const known = truth !== undefined && columns.has(truth)
-    const obsm = await (file as import('../../lib/data/anndata/file.ts').AnnDataFile).mapping('obsm')
+    const obsm = await (file as AnnDataFile).mapping('obsm')
     const stored = obsm.get(`${prefix}_decision_scores`)
     if (stored?.kind !== 'array') throw new Error('no scores')
     return {
-      truth: known
-        ? text(truth).map((type) => (type === 'unknown' ? undefined : type))
-        : labels.map(() => undefined),
+      truth: truth === null ? [] : text(truth).map((type) => (type === 'unknown' ? undefined : type)),
       predicted,
       called: ids.map((id) => (id === undefined || unknownIds.includes(id) ? undefined : coarse.get(id))),
       passes: labels.map((label, cell) => label === predicted[cell]),

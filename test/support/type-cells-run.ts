@@ -7,11 +7,13 @@ import { openCells } from '../../lib/data/open-cells.ts'
 import type { AnnDataToWrite } from '../../lib/data/write-h5ad.ts'
 import type { ErrorReport } from '../../lib/job/errors.ts'
 import type { RoadState } from '../../lib/job/road.ts'
+import { openStep } from '../../lib/job/steps.ts'
 import type { JobResult } from '../../lib/workflows/parts/results.ts'
+import type { Prepared } from '../../lib/workflows/type-cells/prepare.ts'
 import type { Installation } from './installation.ts'
 import { textsOf } from './read-h5ad.ts'
-import { filesUnder, runStepsOf } from './road-run.ts'
-import { walk } from './walk.ts'
+import { filesUnder, runStepOf, runStepsOf } from './road-run.ts'
+import { readObject, walk } from './walk.ts'
 
 /** Files beside the job file by name, texts as they are; the query is q.h5ad, references are ref-1.h5ad, ref-2.h5ad ... */
 export type JobFiles = Record<string, AnnDataToWrite | string>
@@ -40,6 +42,24 @@ export async function uploadTyping(
     ...settings,
   }
   return lab.upload(`${folder}/job.json`, JSON.stringify(job))
+}
+
+/** Which cells a job would learn from, of each class: the road as far as Prepare, which is much faster. */
+export async function learntCells(
+  lab: Installation,
+  files: JobFiles,
+  settings: Record<string, unknown> = {},
+): Promise<{ cells: Record<string, number>; notices: ErrorReport[] }> {
+  const state = await walk(await uploadTyping(lab, files, settings), lab.environment, 'PlanCompute')
+  expect(await runStepOf(lab, 'Prepare', { state })).toBe(0)
+  const { road: key } = state.plan!
+  const step = openStep(lab.stores.work, { state: 'Prepare', code: 'test', dependsOn: [key] })
+  const { value, notices } = await step.finished()
+  const cells = new Map<string, number>()
+  for (const { group, after } of (value as Prepared).balance)
+    if (after > 0) cells.set(group, (cells.get(group) ?? 0) + after)
+  const road = await readObject<{ notices: ErrorReport[] }>(lab, key)
+  return { cells: Object.fromEntries(cells), notices: [...road.notices, ...notices] }
 }
 
 export interface TypedRun {

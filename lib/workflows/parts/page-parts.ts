@@ -70,7 +70,12 @@ export function settingFacts(settings: Settings): Fact[] {
   return Object.entries(settings).map(([name, value]): Fact => [name, shownValue(value)])
 }
 
+/** Of a list of genes or files, what the page shows. */
+const mostListed = 20
+
 function shownValue(value: unknown): string {
   if (typeof value === 'string') return shownLocation(value) || '(empty)'
+  if (Array.isArray(value) && value.length > mostListed)
+    return `${JSON.stringify(value.slice(0, mostListed)).slice(0, -1)}, ... ] (${value.length})`
   return JSON.stringify(value, (_, part: unknown) => (typeof part === 'string' ? shownLocation(part) : part))
 }

@@ -7,12 +7,13 @@ import { BadInput, type ErrorReport } from '../../job/errors.ts'
 import { type Balanced, capAndFill } from '../../prep/cap-and-fill.ts'
 import { excludeLabels } from '../../prep/excluded-labels.ts'
 import { stratifiedCap } from '../../prep/stratified-cap.ts'
-import { readProportions, resolveProportions } from '../../prep/target-proportions.ts'
+import { resolveProportions } from '../../prep/target-proportions.ts'
 import { columnNames } from '../parts/cluster-column.ts'
 import { type Coded, codedTexts } from '../parts/coded.ts'
 import type { LabelTerm } from '../workflow.ts'
 import { type CellClass, classesOf } from './classes.ts'
 import type { TypeCellsContext } from './context.ts'
+import { givenProportions } from './documents.ts'
 
 /** Cells of one reference, ascending. */
 export interface ChosenCells {
@@ -27,7 +28,8 @@ export interface Choice {
   /** those with cells, in order of their names */
   classes: CellClass[]
   references: ChosenCells[]
-  table: Balanced['table']
+  /** cells by class and reference, before and after balancing, of classes that were dropped too */
+  table: (Balanced['table'][number] & { id: string | null })[]
   dropped: Balanced['dropped']
   notices: ErrorReport[]
 }
@@ -55,7 +57,7 @@ export async function chooseCells(
   const { classes, classOf } = classesOf([...all], { terms, settings })
   const pooled = pool(references, classOf)
   const place = 'references'
-  const given = proportionsOf(context)
+  const given = givenProportions(context.road)
   const resolved =
     given === undefined
       ? undefined
@@ -87,13 +89,14 @@ export async function chooseCells(
   const chosen = perReference(references, { rows: balanced.rows, pooled })
   const kept = new Set(chosen.flatMap(({ classes: codes }) => [...new Set(codes)]))
   if (kept.size < 2) throw tooFewClasses(classes, { kept, balanced })
+  const idOf = new Map(classes.map(({ name, id }) => [name, id]))
   const place0 = Int32Array.from(classes, () => -1)
   const left = [...kept].sort((a, b) => a - b)
   for (const [at, code] of left.entries()) place0[code] = at
   return {
     classes: left.map((code) => classes[code]!),
     references: chosen.map((of) => ({ ...of, classes: of.classes.map((code) => place0[code]!) })),
-    table: balanced.table,
+    table: balanced.table.map((line) => ({ ...line, id: idOf.get(line.group) ?? null })),
     dropped: balanced.dropped,
     notices,
   }
@@ -204,16 +207,6 @@ function perReference(
       labels: Array.from(own, (row) => labels.categories[labels.codes[row - start]!]!),
     }
   })
-}
-
-/** As the job has them: a table, or the file that it names. */
-function proportionsOf({ road }: TypeCellsContext): ReadonlyMap<string, number> | undefined {
-  const { target_proportions: given } = road.settings
-  if (given === undefined) return undefined
-  if (typeof given !== 'string') return new Map(Object.entries(given))
-  const { place, text } = road.documents.target_proportions!
-  const format = /\.csv$/i.test(given) ? 'csv' : 'json'
-  return readProportions(new TextEncoder().encode(text), { place, format })
 }
 
 function namedGroups(classes: readonly CellClass[]) {

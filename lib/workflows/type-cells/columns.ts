@@ -158,7 +158,7 @@ function coloursOf(column: Column | undefined): string[] {
 }
 
 /** What was found of the labels of each reference, as SpatialCore's `validation_results` keeps it. */
-function labelFindings({ road }: TypeCellsContext): unknown {
+export function labelFindings({ road }: TypeCellsContext): unknown {
   return road.inputs.flatMap(({ pin, facts: { labels } }) => {
     if (labels === null) return []
     const { column, cells, missing, labels: counts } = labels

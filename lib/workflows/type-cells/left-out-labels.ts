@@ -20,7 +20,7 @@ export interface LeftOutLabels {
 
 interface Labels {
   settings: TypeCellsSettings
-  /** of each label, in all references together */
+  /** of each label, in all references together, as far as they are likely to be drawn */
   cells: ReadonlyMap<string, number>
   place: string
 }

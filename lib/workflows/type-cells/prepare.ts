@@ -3,7 +3,6 @@
  * over the genes that all of them have. The query goes into shards for scoring, the training cells into one block.
  */
 import { basename } from 'node:path'
-import type { CellFile } from '../../data/cells.ts'
 import { openCells } from '../../data/open-cells.ts'
 import type { ErrorReport } from '../../job/errors.ts'
 import { normalisedRows } from '../../prep/normalise.ts'
@@ -12,11 +11,12 @@ import { clusterColumn } from '../parts/cluster-column.ts'
 import { planNames, planOf } from '../parts/gene-maps.ts'
 import { readPositions } from '../parts/positions.ts'
 import { type PreparedQuery, prepareQuery } from '../parts/prepare-query.ts'
-import { type LocalInput, localInput } from '../road/inputs.ts'
+import { localInput } from '../road/inputs.ts'
 import type { StepResult } from '../workflow.ts'
 import { type Choice, chooseCells } from './choose-cells.ts'
 import type { TypeCellsContext } from './context.ts'
-import { referenceRole, usualClusters } from './rules.ts'
+import { withReferences } from './open-references.ts'
+import { usualClusters } from './rules.ts'
 import { writeTrainingCells } from './training-cells.ts'
 
 export interface Prepared extends PreparedQuery {
@@ -86,46 +86,24 @@ async function prepareTheQuery(
 }
 
 async function prepareReferences(context: TypeCellsContext, genes: readonly string[]) {
-  const { road, stores, scratch } = context
-  const inputs = road.settings.references.map((_, index) => {
-    const found = road.inputs.find(({ pin }) => pin.role === referenceRole(index))
-    if (found === undefined) throw new Error(`no facts of ${referenceRole(index)}`)
-    return found
+  const { found, notices: told } = await withReferences(context, async (references) => {
+    const sources = distinct(references.map(({ key }) => basename(key).replace(/(?<=.)\.[^.]*$/, '')))
+    const choice = await chooseCells(context, { files: references.map(({ file }) => file), sources })
+    const chosen = references.map((one, index) => ({ ...one, chosen: choice.references[index]! }))
+    return { sources, choice, expressed: await writeTrainingCells(context, chosen) }
   })
-  const sources = distinct(inputs.map(({ pin }) => basename(pin.key).replace(/(?<=.)\.[^.]*$/, '')))
-  const opened: { file: CellFile; source: LocalInput }[] = []
-  try {
-    for (const { pin } of inputs) {
-      const source = await localInput(pin, { stores, scratch })
-      opened.push({ file: await openCells(source.path), source })
-    }
-    const choice = await chooseCells(context, { files: opened.map(({ file }) => file), sources })
-    const expressed = await writeTrainingCells(
-      context,
-      inputs.map(({ pin, facts }, index) => ({
-        role: pin.role,
-        file: opened[index]!.file,
-        facts,
-        chosen: choice.references[index]!,
-      })),
-    )
-    for (const { source } of opened) await source.check()
-    const { classes, table, dropped } = choice
-    const notices = [...choice.notices, ...opened.flatMap(({ source }) => source.notices)]
-    const trainingCells = choice.references.reduce((sum, { rows }) => sum + rows.length, 0)
-    const modelGenes = Array.from(expressed, (gene) => genes[gene]!)
-    const silent = genes.filter((_, gene) => !expressed.includes(gene))
-    if (silent.length > 0) notices.push(silentGenes(silent))
-    return {
-      expressed,
-      value: { sources, trainingCells, classes, balance: table, dropped, modelGenes },
-      notices,
-    }
-  } finally {
-    for (const { file, source } of opened) {
-      await file.close()
-      await source.release()
-    }
+  const { sources, choice, expressed } = found
+  const { classes, table, dropped } = choice
+  const notices = [...choice.notices, ...told]
+  const trainingCells = choice.references.reduce((sum, { rows }) => sum + rows.length, 0)
+  const modelGenes = Array.from(expressed, (gene) => genes[gene]!)
+  const isExpressed = new Set(expressed)
+  const silent = genes.filter((_, gene) => !isExpressed.has(gene))
+  if (silent.length > 0) notices.push(silentGenes(silent))
+  return {
+    expressed,
+    value: { sources, trainingCells, classes, balance: table, dropped, modelGenes },
+    notices,
   }
 }
 

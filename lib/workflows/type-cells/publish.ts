@@ -34,11 +34,12 @@ import {
   rankedColumns,
   reviewColumns,
 } from './tables.ts'
+import { trainingFile, writeTraining } from './training-file.ts'
 import { readTyped, type Typed } from './typed.ts'
 
 /** Names of all that a run may leave in its folder, result.json and error.json apart. */
 export const typeCellsOutputs =
-  /^(?:.+\.annotated\.h5ad|report\.html|umap\.png|celltyping_\w+\.(?:png|csv|json)|predictions\.csv|ontology_review\.csv|training_cells\.csv|.+\.pkl|.+_(?:celltypist|colors)\.json)$/
+  /^(?:.+\.annotated\.h5ad|report\.html|umap\.png|celltyping_\w+\.(?:png|csv|json)|predictions\.csv|ontology_review\.csv|training_cells\.csv|training\.h5ad|.+\.pkl|.+_(?:celltypist|colors)\.json)$/
 
 export async function publish(context: TypeCellsContext): Promise<StepResult> {
   if (await isPublished(context)) return { value: null, notices: [] }
@@ -51,9 +52,10 @@ export async function publish(context: TypeCellsContext): Promise<StepResult> {
   const told = { ...typed, notices }
   const tables = await writeTables(context, told)
   const model = await writeModel(context, told)
+  const training = await writeTrainingCells(context, told)
   const { pictures, drawn, failed } = await drawPlots(context, told)
-  notices.push(...failed)
-  const outputs = { h5ad, report: 'report.html', ...pictures, ...tables, ...model }
+  notices.push(...training.notices, ...failed)
+  const outputs = { h5ad, report: 'report.html', ...pictures, ...tables, ...model, ...training.outputs }
   context.progress(5, 6, 'files', 'writing the report')
   const content = reportContent(told, { context, outputs, figures: drawn })
   await once(context, outputs.report, async () => textBytes(renderPage(content)))
@@ -108,6 +110,12 @@ async function writeModel(context: TypeCellsContext, { model }: Typed): Promise<
   for (const { name, bytes } of files) await once(context, name, async () => bytes)
   const kinds = ['model', 'model_metadata', 'colours']
   return Object.fromEntries(files.map(({ name }, at) => [kinds[at] ?? name, name]))
+}
+
+async function writeTrainingCells(context: TypeCellsContext, typed: Typed) {
+  if (!context.road.settings.write_training) return { outputs: {}, notices: [] }
+  context.progress(1, 6, 'files', 'writing the training cells')
+  return { notices: await writeTraining(context, typed), outputs: { training: trainingFile } }
 }
 
 /** The labels do not hang on a plot: one that cannot be drawn is told. */

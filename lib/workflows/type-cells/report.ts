@@ -1,5 +1,8 @@
 /** The page of `type-cells`: what was learnt from, how far the labels can be trusted, and what speaks against them. */
 import { product } from '../../job/product.ts'
+import { heterogeneous } from '../../labels/majority-vote.ts'
+import { unassigned } from '../../labels/match.ts'
+import { lowCount } from '../../labels/thresholds.ts'
 import type { Colouring, Fact, LabelRow, ReportContent, TextTable } from '../../report/content.ts'
 import { histogram } from '../../report/histogram.ts'
 import { percentage, wholeNumber } from '../../report/numbers.ts'
@@ -62,11 +65,14 @@ export function scatterOf(typed: Typed, { road, job }: TypeCellsContext): Scatte
   if (typed.layout === null) return null
   return {
     xy: typed.layout,
-    colouring: { kind: 'categorical', name: 'Cell type', ...typed.labels },
+    colouring: { kind: 'categorical', name: 'Cell type', ...typed.labels, colours: noType },
     title: job.name,
     seed: road.settings.seed,
   }
 }
+
+/** What is no type is grey. */
+const noType = { [unassigned]: '#9a9a9a', [lowCount]: '#b8b0a0', [heterogeneous]: '#a0a0b8' }
 
 /** Tissue before map: where the cells lie is what spatial data are about. */
 function layoutOf(
@@ -148,7 +154,7 @@ function colourings(typed: Typed, { road }: TypeCellsContext): Colouring[] {
     values: Float32Array.from(values),
   })
   const made: Colouring[] = [
-    { kind: 'categorical', name: 'Cell type', ...labels },
+    { kind: 'categorical', name: 'Cell type', ...labels, colours: noType },
     {
       kind: 'number',
       name: 'Confidence',
@@ -298,6 +304,7 @@ const fileNotes: Record<string, string> = {
   umap: 'the map as a picture',
   predictions: 'type and confidence of every cell as a table',
   training_cells: 'cells of each type and reference, before and after balancing',
+  training: 'the cells that were learnt from, of all references',
   ontology_review: 'labels of the references: edit the column "decision" and give it back as ontology_review',
   model: 'the trained model as CellTypist reads it',
   model_metadata: 'what the model was trained on',

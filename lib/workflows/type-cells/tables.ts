@@ -69,11 +69,10 @@ export function reviewColumns({ labelCells: cells, terms }: Typed): CsvColumn[] 
 }
 
 export function balanceColumns({ prepared }: Typed): CsvColumn[] {
-  const { balance, classes } = prepared
-  const idOf = new Map(classes.map(({ name, id }) => [name, id]))
+  const { balance } = prepared
   return [
     { name: 'cell_type', values: balance.map(({ group }) => group) },
-    { name: 'cell_type_ontology_term_id', values: balance.map(({ group }) => idOf.get(group) ?? null) },
+    { name: 'cell_type_ontology_term_id', values: balance.map(({ id }) => id) },
     { name: 'reference_source', values: balance.map(({ source }) => source) },
     { name: 'n_before', values: balance.map(({ before }) => before) },
     { name: 'n_after', values: balance.map(({ after }) => after) },

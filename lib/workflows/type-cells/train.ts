@@ -12,7 +12,13 @@ const place = 'training cells'
 
 export async function train(
   cells: TrainingRows,
-  of: { codes: Int32Array; labels: number; context: TypeCellsContext; start?: LinearArrays },
+  of: {
+    codes: Int32Array
+    labels: number
+    context: TypeCellsContext
+    /** where to begin, with less accuracy than the model itself needs: a fold's */
+    start?: LinearArrays
+  },
 ): Promise<{ arrays: LinearArrays; notices: ErrorReport[] }> {
   const { codes, labels, context, start } = of
   const { settings } = context.road
@@ -25,7 +31,7 @@ export async function train(
       strength: settings.regularisation,
       place,
       signal,
-      ...(start !== undefined && { start }),
+      ...(start !== undefined && { start, tolerance: 1e-6 }),
     })
     return { arrays: { weights, intercept, mean, scale }, notices: [] }
   }

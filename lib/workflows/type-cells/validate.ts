@@ -3,7 +3,6 @@
  * could not be made is 'not-assessed' with its reason, and nothing is taken for passed on that account.
  */
 import type { ErrorReport } from '../../job/errors.ts'
-import { readMarkers } from '../../knowledge/marker-file.ts'
 import { type LabelMarkers, markersOfLabels } from '../../knowledge/markers.ts'
 import type { Expression, LabelledExpression } from '../../labels/expression.ts'
 import { type CheckedType, checkMarkers, type UncheckedType } from '../../labels/marker-check.ts'
@@ -13,6 +12,7 @@ import { degHeatmap, markerDots, markerHeatmap } from '../../labels/type-heatmap
 import type { Coded } from '../parts/coded.ts'
 import type { CellClass } from './classes.ts'
 import type { TypeCellsContext } from './context.ts'
+import { givenMarkers } from './documents.ts'
 
 /** A matrix as JSON keeps it. */
 export interface StoredMatrix {
@@ -110,9 +110,8 @@ export async function markersFor(
   context: TypeCellsContext,
   classes: readonly CellClass[],
 ): Promise<Map<string, LabelMarkers>> {
-  const { settings, documents, inputs } = context.road
-  const file = documents.markers
-  const given = file === undefined ? undefined : readMarkers(new TextEncoder().encode(file.text), file.place)
+  const { settings, inputs } = context.road
+  const given = givenMarkers(context.road)
   const ids = new Map(classes.flatMap(({ name, id }) => (id === null ? [] : [[name, id] as const])))
   const species = settings.organism ?? inputs[0]!.facts.inspection.species
   return markersOfLabels(
