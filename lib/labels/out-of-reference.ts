@@ -50,17 +50,8 @@ export async function fitOutOfReference(
   cells: SparseCells,
   options: OutOfReferenceOptions,
 ): Promise<{ reference: OutOfReference | undefined; notices: ErrorReport[] }> {
-  const {
-    codes,
-    labels,
-    standard,
-    folds,
-    called,
-    seed,
-    threshold = outOfReferenceThreshold,
-    signal,
-  } = options
-  if (codes.length !== cells.rows || folds.length !== cells.rows || called.length !== cells.rows)
+  const { codes, labels, standard, folds, called, seed, threshold = outOfReferenceThreshold } = options
+  if ([codes, folds, called].some((values) => values.length !== cells.rows))
     throw new RangeError(
       `${codes.length} labels, ${folds.length} folds, ${called.length} calls for ${cells.rows} cells`,
     )
@@ -69,34 +60,42 @@ export async function fitOutOfReference(
   if (labels < 2 || 1 / (held.length + 1) >= threshold)
     return { reference: undefined, notices: [tooFew(held.length, threshold)] }
   const directions = options.directions ?? Math.min(64, Math.max(5, Math.floor(chosen.length / 30)))
-  const distance = new Float64Array(held.length)
-  const ratio = new Float64Array(held.length)
-  const at = new Map(Array.from(held, (cell, index) => [cell, index]))
-  for (const fold of [...new Set(held.map((cell) => folds[cell]!))].sort((a, b) => a - b)) {
+  const features = await heldOutUnlikeness(cells, { ...options, chosen, held, directions })
+  const calls = held.map((cell) => called[cell]!)
+  const distance = labelScale(features.distance, { codes: calls, labels })
+  const ratio = labelScale(features.ratio, { codes: calls, labels })
+  const tail = tailOfValues(
+    Float64Array.from(calls, (call, at) => total(features, { distance, ratio, call, at })),
+  )
+  const space = fitReferenceSpace(cells, { codes, labels, standard, seed, directions, use: chosen })
+  return { reference: { space, distance, ratio, tail }, notices: [] }
+}
+
+/** Of each held-out cell, in their order, by the chosen cells of the other rounds. */
+async function heldOutUnlikeness(
+  cells: SparseCells,
+  options: OutOfReferenceOptions & { chosen: Int32Array; held: Int32Array; directions: number },
+): Promise<Unlikeness> {
+  const { codes, labels, standard, folds, called, seed, directions, chosen, held, signal } = options
+  const all: Unlikeness = { distance: new Float64Array(held.length), ratio: new Float64Array(held.length) }
+  for (const fold of new Set(held.map((cell) => folds[cell]!).sort())) {
     const use = chosen.filter((cell) => folds[cell] !== fold)
-    const rows = held.filter((cell) => folds[cell] === fold)
+    const places = Int32Array.from([...held.keys()].filter((at) => folds[held[at]!] === fold))
+    const rows = places.map((at) => held[at]!)
     const space = fitReferenceSpace(cells, { codes, labels, standard, seed, directions, use })
-    const features = unlikeness(referenceDistances(cells, { space, standard, rows }), {
+    const own = unlikeness(referenceDistances(cells, { space, standard, rows }), {
       labels,
       called: rows.map((cell) => called[cell]!),
     })
-    rows.forEach((cell, row) => {
-      distance[at.get(cell)!] = features.distance[row]!
-      ratio[at.get(cell)!] = features.ratio[row]!
+    places.forEach((at, row) => {
+      all.distance[at] = own.distance[row]!
+      all.ratio[at] = own.ratio[row]!
     })
+    // each round takes seconds with many cells: whoever waits can stop it here
     await new Promise(setImmediate)
     signal?.throwIfAborted()
   }
-  const calls = held.map((cell) => called[cell]!)
-  const scales = {
-    distance: labelScale(distance, { codes: calls, labels }),
-    ratio: labelScale(ratio, { codes: calls, labels }),
-  }
-  const values = Float64Array.from(held, (_, i) =>
-    total({ distance, ratio }, { ...scales, call: calls[i]!, at: i }),
-  )
-  const space = fitReferenceSpace(cells, { codes, labels, standard, seed, directions, use: chosen })
-  return { reference: { space, ...scales, tail: tailOfValues(values) }, notices: [] }
+  return all
 }
 
 /**

@@ -16,7 +16,7 @@ import { filesUnder, runStepOf, runStepsOf } from './road-run.ts'
 import { readObject, walk } from './walk.ts'
 
 /** Files beside the job file by name, texts as they are; the query is q.h5ad, references are ref-1.h5ad, ref-2.h5ad ... */
-export type JobFiles = Record<string, AnnDataToWrite | string>
+export type JobFiles = Record<string, AnnDataToWrite | string | Buffer>
 
 let count = 0
 
@@ -27,7 +27,9 @@ export async function uploadTyping(
   settings: Record<string, unknown> = {},
 ): Promise<RoadState> {
   const folder = `jobs/typing-${count++}`
-  for (const [name, content] of Object.entries(files)) await lab.upload(`${folder}/${name}`, content)
+  for (const [name, content] of Object.entries(files))
+    if (Buffer.isBuffer(content)) await lab.stores.inbox.write(`${folder}/${name}`, content)
+    else await lab.upload(`${folder}/${name}`, content)
   const references = Object.keys(files)
     .filter((name) => name.startsWith('ref-'))
     .sort()

@@ -195,11 +195,19 @@ const demands = fc.record({
 
 describe('memory of steps that train', () => {
   it('never falls when there is more of anything', () => {
-    const more = fc.constantFrom('cells', 'stored', 'labels', 'query cells', 'query stored', 'references')
+    const more = fc.constantFrom(
+      'cells',
+      'stored',
+      'labels',
+      'query cells',
+      'query stored',
+      'references',
+      'largest',
+    )
     fc.assert(
       fc.property(demands, more, fc.integer({ min: 2, max: 10 }), (demand, what, times) => {
         const { query, learnt, labels } = demand
-        const base = { ...demand, references: learnt }
+        const base = { ...demand, references: learnt, largestReference: learnt.cells }
         const larger = {
           ...base,
           ...(what === 'cells' && { learnt: { ...learnt, cells: times * learnt.cells } }),
@@ -208,6 +216,7 @@ describe('memory of steps that train', () => {
           ...(what === 'query cells' && { query: { ...query, cells: times * query.cells } }),
           ...(what === 'query stored' && { query: { ...query, stored: times * query.stored } }),
           ...(what === 'references' && { references: { ...learnt, cells: times * learnt.cells } }),
+          ...(what === 'largest' && { largestReference: times * learnt.cells }),
         }
         for (const state of states)
           expect(memoryOf(state, larger)).toBeGreaterThanOrEqual(memoryOf(state, base))
@@ -219,7 +228,8 @@ describe('memory of steps that train', () => {
     fc.assert(
       fc.property(demands, (demand) => {
         const { learnt, labels } = demand
-        const given = memoryOf('Fit', { ...demand, references: learnt }) * 2 ** 20
+        const given =
+          memoryOf('Fit', { ...demand, references: learnt, largestReference: learnt.cells }) * 2 ** 20
         if (given >= mostMemory * 2 ** 20) return
         const indptr = Float64Array.of(0, learnt.stored)
         const { stored, cells, genes } = learnt

@@ -187,8 +187,10 @@ export const typeCellsSettings = z.strictObject({
     .number()
     .positive()
     .max(1e9)
-    .default(1)
-    .describe("of logistic_regression: scikit-learn's C, weight of the cells against the penalty"),
+    .default(0.01)
+    .describe(
+      "of logistic_regression: scikit-learn's C, weight of the cells against the penalty; 1 as CellTypist fits the references closer and other studies worse",
+    ),
   alpha: z.number().positive().max(1e9).default(1e-4).describe('of sgd: weight of the penalty'),
   max_iter: z.int().min(1).max(100_000).default(100).describe('of sgd: passes over the cells at most'),
   epochs: z.int().min(1).max(10_000).default(10).describe('of sgd_mini_batch'),
@@ -226,10 +228,14 @@ export const typeCellsSettings = z.strictObject({
     .describe('how unlike; without it what the model was found to need'),
   broaden_labels: z
     .boolean()
-    .default(false)
+    .default(true)
     .describe(
-      'a cell too unsure of its type gets the narrowest broader type among those learnt that it is sure of',
+      'of calibrated confidence: a cell too unsure of its type gets the narrowest broader type, of those learnt, that it is sure of',
     ),
+  match_depth: z
+    .boolean()
+    .default(true)
+    .describe('thin the counts of references that are deeper than the query down to its depth before learning'),
   filter_by_markers: z
     .boolean()
     .default(false)
@@ -300,6 +306,8 @@ const spatialCoreDefaults = {
   classifier: 'sgd_mini_batch',
   confidence_transform: 'zscore',
   out_of_reference: false,
+  broaden_labels: false,
+  match_depth: false,
 } as const satisfies Partial<TypeCellsSettings>
 
 export function typeCellsDefaults(compat: unknown): Partial<TypeCellsSettings> {

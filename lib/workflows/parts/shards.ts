@@ -3,7 +3,7 @@
  * Shard s holds the cells from floor(s * cells / shards) to before the next one's first.
  */
 import type { RowSlab } from '../../data/cells.ts'
-import type { Step } from '../../job/steps.ts'
+import type { Step, StepRecord } from '../../job/steps.ts'
 
 export function shardRange(
   shard: number,
@@ -87,4 +87,11 @@ export async function readShard(
   const indices = await step.readBlock(blockOf(shard, 'indices'), Int32Array)
   const values = await step.readBlock(blockOf(shard, 'values'), Float32Array)
   return { start, rows: indptr.length - 1, columns, indptr, indices, values }
+}
+
+/** Entries of all shards together, of the record of the step that wrote them. */
+export function storedInShards({ blocks }: StepRecord, shards: number): number {
+  let stored = 0
+  for (let shard = 0; shard < shards; shard++) stored += blocks[blockOf(shard, 'indices')]!.length
+  return stored
 }

@@ -46,6 +46,7 @@ export async function planCompute(state: RoadState, environment: Environment): P
   const demand: PlanDemand = {
     ...{ query, shards, labels: classes, compute: settings.compute },
     references: together(references),
+    largestReference: references.reduce((most, { cells }) => Math.max(most, cells), 0),
     learnt: learntOf(references, { settings, query, labels: classes }),
     writesTraining: settings.workflow === 'type-cells' && settings.write_training,
     rounds: settings.workflow === 'type-cells' ? settings.calibration_folds + 1 : 0,

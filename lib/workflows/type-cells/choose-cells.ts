@@ -6,6 +6,7 @@ import type { CellFile } from '../../data/cells.ts'
 import { BadInput, type ErrorReport } from '../../job/errors.ts'
 import { type Balanced, capAndFill } from '../../prep/cap-and-fill.ts'
 import { excludeLabels } from '../../prep/excluded-labels.ts'
+import { shownName, shownNames } from '../../prep/shown-names.ts'
 import { stratifiedCap } from '../../prep/stratified-cap.ts'
 import { resolveProportions } from '../../prep/target-proportions.ts'
 import { columnNames } from '../parts/cluster-column.ts'
@@ -55,6 +56,8 @@ export async function chooseCells(
   const rare = settings.filter_min_cells ? dropRare(references, settings.min_cells_per_label) : []
   const all = new Set(references.flatMap(({ labels }) => occurring(labels)))
   const { classes, classOf } = classesOf([...all], { terms, settings })
+  const leftOut = [...all].filter((label) => !classOf.has(label))
+  if (classes.length < 2) throw tooFewClasses(classes, { rare, leftOut })
   const pooled = pool(references, classOf)
   const place = 'references'
   const given = givenProportions(context.road)
@@ -88,7 +91,11 @@ export async function chooseCells(
   ]
   const chosen = perReference(references, { rows: balanced.rows, pooled })
   const kept = new Set(chosen.flatMap(({ classes: codes }) => [...new Set(codes)]))
-  if (kept.size < 2) throw tooFewClasses(classes, { kept, balanced })
+  if (kept.size < 2)
+    throw tooFewClasses(
+      [...kept].map((code) => classes[code]!),
+      { rare, leftOut, dropped: balanced.dropped },
+    )
   const idOf = new Map(classes.map(({ name, id }) => [name, id]))
   const place0 = Int32Array.from(classes, () => -1)
   const left = [...kept].sort((a, b) => a - b)
@@ -158,7 +165,7 @@ function dropRare(references: readonly Labelled[], least: number): ErrorReport[]
     const isRare = labels.categories.map((label) => names.has(label))
     for (const [cell, code] of labels.codes.entries()) if (code >= 0 && isRare[code]) labels.codes[cell] = -1
   }
-  const shown = rare.slice(0, 20).map((label) => `${label.slice(0, 100)} (${cells.get(label)})`)
+  const shown = rare.slice(0, 20).map((label) => `${shownName(label)} (${cells.get(label)})`)
   const problem = `${rare.length} labels have fewer than ${least} cells and are left out: ${shown.join(', ')}`
   const remedy = 'Lower min_cells_per_label, or set filter_min_cells: false, to keep them'
   return [{ code: 'LABELS_RARE', place: 'references', problem, remedy }]
@@ -214,13 +221,22 @@ function namedGroups(classes: readonly CellClass[]) {
 }
 
 function tooFewClasses(
-  classes: readonly CellClass[],
-  { kept, balanced }: { kept: ReadonlySet<number>; balanced: Balanced },
+  left: readonly CellClass[],
+  {
+    rare,
+    leftOut,
+    dropped = [],
+  }: { rare: readonly ErrorReport[]; leftOut: readonly string[]; dropped?: Balanced['dropped'] },
 ): BadInput {
-  const only = [...kept].map((code) => `"${classes[code]!.name}"`)
-  const dropped = balanced.dropped.map(({ group, cells }) => `${group} (${cells})`).slice(0, 20)
-  const because = dropped.length === 0 ? '' : `; too few cells for others: ${dropped.join(', ')}`
-  const problem = `only one type is left to learn${only.length > 0 ? `, ${only.join(', ')}` : ''}${because}`
-  const remedy = 'A model tells at least two types apart: add references, or lower min_cells_per_type'
+  const only = left.map(({ name }) => `only one type is left to learn, ${shownName(name)}`)
+  const few = dropped.slice(0, 20).map(({ group, cells }) => `${shownName(group)} (${cells})`)
+  const problem = [
+    ...(only.length > 0 ? only : ['no type is left to learn']),
+    ...rare.map((notice) => notice.problem),
+    ...(leftOut.length > 0 ? [`labels without a type to learn: ${shownNames(leftOut)}`] : []),
+    ...(few.length > 0 ? [`too few cells for others: ${few.join(', ')}`] : []),
+  ].join('; ')
+  const remedy =
+    'A model tells at least two types apart: add references, or lower min_cells_per_label and min_cells_per_type'
   return new BadInput('CLASSES_TOO_FEW', 'references', problem, remedy)
 }

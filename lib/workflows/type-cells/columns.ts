@@ -54,10 +54,10 @@ function everyKey({ obs, obsm, neighbours, uns }: Names): NonNullable<Additions[
 }
 
 function obsColumns(typed: Typed, { obs: names }: Names): Map<string, Column> {
-  const { predicted, labels, reasons, model, prepared } = typed
+  const { predicted, called, labels, reasons, model, prepared } = typed
   const classOf = new Map(prepared.classes.map((one) => [one.name, one]))
-  const of = (pick: (name: string) => string | null) => categoricalColumn(recoded(predicted, pick))
-  const scoreOf = predicted.categories.map((name) => classOf.get(name)?.score ?? Number.NaN)
+  const of = (pick: (name: string) => string | null) => categoricalColumn(recoded(called, pick))
+  const scoreOf = called.categories.map((name) => classOf.get(name)?.score ?? Number.NaN)
   const everyCell = (text: string): Coded => ({
     codes: new Int32Array(predicted.codes.length),
     categories: [text],
@@ -77,7 +77,7 @@ function obsColumns(typed: Typed, { obs: names }: Names): Map<string, Column> {
       {
         kind: 'number',
         type: 'float64',
-        values: Float64Array.from(predicted.codes, (code) => (code < 0 ? Number.NaN : scoreOf[code]!)),
+        values: Float64Array.from(called.codes, (code) => scoreOf[code]!),
       },
     ],
     [names.reason, categoricalColumn(reasons)],

@@ -5,7 +5,7 @@
 import { hashOf } from '../../job/canonical.ts'
 import type { ErrorReport } from '../../job/errors.ts'
 import { type Calibration, fitCalibration } from '../../labels/calibration.ts'
-import { heldOutFolds } from '../../labels/held-out.ts'
+import { heldOutFolds, neverHeldOutNotice } from '../../labels/held-out.ts'
 import { bestMatch } from '../../labels/match.ts'
 import { fitOutOfReference, type OutOfReference } from '../../labels/out-of-reference.ts'
 import { packOutOfReference } from '../../labels/out-of-reference-array.ts'
@@ -19,7 +19,7 @@ import type { TypeCellsContext } from './context.ts'
 import { type Evaluation, evaluate } from './evaluate.ts'
 import { heldOutScores } from './held-out-scores.ts'
 import type { Prepared } from './prepare.ts'
-import { howTrained, sgdOptions, train, trainedBy } from './train.ts'
+import { howTrained, lossOf, sgdOptions, train, trainedBy } from './train.ts'
 import { readTrainingCells, type TrainingCells } from './training-cells.ts'
 
 export interface Fitted {
@@ -49,8 +49,12 @@ export async function fit(context: TypeCellsContext): Promise<StepResult> {
     seed: settings.seed,
   })
   const scores = await heldOutScores(context, { cells, folds, labels, start: trained.arrays })
-  const notices: ErrorReport[] = [...trained.notices]
-  const heldOut = { scores, codes: cells.classes, labels, loss: settings.multi_class }
+  const single = neverHeldOutNotice(folds, {
+    codes: cells.classes,
+    labels: prepared.classes.map(({ name }) => name),
+  })
+  const notices: ErrorReport[] = [...trained.notices, ...(single === undefined ? [] : [single])]
+  const heldOut = { scores, codes: cells.classes, labels, loss: lossOf(settings) }
   const calibrated = fitCalibration(heldOut)
   notices.push(...calibrated.notices)
   const evaluation = evaluate(heldOut, {
@@ -140,7 +144,7 @@ function modelOf(
       labels: prepared.classes.map(({ name }) => name),
       ontology: Object.fromEntries(ontology),
       labelsSource: 'references',
-      loss: settings.classifier === 'logistic_regression' ? settings.multi_class : 'ovr',
+      loss: lossOf(settings),
       clip: 10,
       centred: true,
       classifiers: ['default'],
@@ -211,7 +215,7 @@ function trainingRecordOf(
       typeof given === 'object' ? Object.entries(given).map(([label, share]) => ({ label, share })) : [],
     seed: settings.seed,
     classifier: settings.classifier,
-    loss: settings.classifier === 'logistic_regression' ? settings.multi_class : 'ovr',
+    loss: lossOf(settings),
     parameters: trainedBy(settings).record,
     notices,
   }

@@ -125,6 +125,8 @@ export async function label(context: TypeCellsContext): Promise<StepResult> {
       )
   }
   await step.writeBlock('predicted', shown.codes)
+  const called = sure.codes.map((code) => (code < 0 ? codeOf.get(heterogeneous)! : code))
+  await step.writeBlock('called', called)
   await step.writeBlock('labels', final)
   await step.writeBlock('reasons', cellReasons)
   await step.writeBlock('confidence', sure.confidence)

@@ -5,7 +5,7 @@ import { markerWords } from './columns.ts'
 import type { Typed } from './typed.ts'
 
 export function predictionColumns(typed: Typed): CsvColumn[] {
-  const { labels, predicted, reasons, obs, prepared, layout, positions } = typed
+  const { labels, predicted, called, reasons, obs, prepared, layout, positions } = typed
   const classOf = new Map(prepared.classes.map((one) => [one.name, one]))
   const numbers = (name: string, values: ArrayLike<number> | null): CsvColumn[] =>
     values === null ? [] : [{ name, values }]
@@ -18,8 +18,8 @@ export function predictionColumns(typed: Typed): CsvColumn[] {
     { name: 'confidence_raw', values: typed.confidenceRaw },
     ...numbers('out_of_reference', typed.outOfReference),
     { name: 'reason', ...reasons },
-    { name: 'ontology_term_id', ...recoded(predicted, (name) => classOf.get(name)?.id ?? 'unknown') },
-    { name: 'ontology_name', ...recoded(predicted, (name) => classOf.get(name)?.termName ?? null) },
+    { name: 'ontology_term_id', ...recoded(called, (name) => classOf.get(name)?.id ?? 'unknown') },
+    { name: 'ontology_name', ...recoded(called, (name) => classOf.get(name)?.termName ?? null) },
     ...(typed.byCell === null ? [] : [{ name: 'predicted_by_cell', ...typed.byCell }]),
     ...numbers('majority_share', typed.majorityShare),
     ...(typed.verdicts === null ? [] : [{ name: 'marker_check', ...markerWords(typed.verdicts) }]),

@@ -253,6 +253,7 @@ function tables({ prepared, fitted, validation }: Typed): TextTable[] {
       ]),
     })
   if (validation !== null) {
+    const markers = new Map(validation.markers)
     const auroc = new Map(
       validation.enrichment.map((type) => [
         type.label,
@@ -271,7 +272,7 @@ function tables({ prepared, fitted, validation }: Typed): TextTable[] {
         type.status === 'assessed' ? `${type.percentValidated.toFixed(1)} %` : '',
         auroc.get(type.label) ?? '',
         type.markers.join(', '),
-        validation.markers[type.label]?.source ?? '',
+        markers.get(type.label)?.source ?? '',
       ]),
     })
   }

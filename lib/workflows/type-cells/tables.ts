@@ -101,7 +101,8 @@ export function markerColumns({ validation }: Typed): CsvColumn[] {
     const found = enrichment.get(label)
     return found?.status === 'assessed' ? found : null
   })
-  const sources = types.map(({ label }) => validation!.markers[label])
+  const markers = new Map(validation?.markers)
+  const sources = types.map(({ label }) => markers.get(label))
   return [
     { name: 'cell_type', values: types.map(({ label }) => label) },
     { name: 'status', values: types.map(({ status }) => status) },

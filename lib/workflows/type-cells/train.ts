@@ -46,6 +46,11 @@ export async function train(
   return { arrays: { weights, intercept, mean, scale }, notices }
 }
 
+/** Descents are one type against the rest. */
+export function lossOf({ classifier, multi_class }: TypeCellsSettings): 'ovr' | 'multinomial' {
+  return classifier === 'logistic_regression' ? multi_class : 'ovr'
+}
+
 export function sgdOptions(settings: TypeCellsSettings) {
   return {
     seed: settings.seed,

@@ -25,7 +25,9 @@ export interface Typed {
   labelCells: Map<string, number>
   /** the class of highest score, or that of the cell's cluster */
   predicted: Coded
-  /** predicted, or "Unassigned" and its like */
+  /** predicted, or the broader class taken in its place: what the ontology columns tell of */
+  called: Coded
+  /** called, or "Unassigned" and its like */
   labels: Coded
   reasons: Coded
   confidence: Float64Array
@@ -76,6 +78,7 @@ export async function readTyped(context: TypeCellsContext): Promise<Typed> {
     terms: Object.assign(Object.create(null), road.labels),
     labelCells: labelCellsOf(context),
     predicted: await coded('predicted', labelled.labels),
+    called: await coded('called', labelled.labels),
     labels: await coded('labels', labelled.labels),
     reasons: await coded('reasons', labelled.reasons),
     confidence: await after.readBlock('confidence', Float64Array),

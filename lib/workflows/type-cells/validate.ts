@@ -25,7 +25,7 @@ type Absent = { status: 'not-assessed'; reason: string }
 
 export interface Validation {
   /** markers that were looked for, by class */
-  markers: Record<string, LabelMarkers>
+  markers: [label: string, LabelMarkers][]
   types: (CheckedType | UncheckedType)[]
   enrichment: (EnrichedType | UnenrichedType)[]
   deg: { status: 'assessed'; chosenFor: string[]; scaled: StoredMatrix; top: RankedGene[] } | Absent
@@ -83,7 +83,7 @@ export async function validate(
   const notices = [...checked.notices, ...ancestorNotice(markers, place)]
   if (deg.status === 'not-assessed') notices.push(noDeg(deg.reason, place))
   const validation: Validation = {
-    markers: Object.fromEntries(markers),
+    markers: [...markers],
     types: checked.types,
     enrichment: enriched.types,
     deg:

@@ -70,7 +70,7 @@ describe('labels of the references', () => {
       'natural killer cell',
     ])
     expect(made.notices.get('LABELS_EXCLUDED')?.problem).toContain('"Unknown" (6)')
-    expect(made.notices.get('LABELS_RARE')?.problem).toContain('debris (4)')
+    expect(made.notices.get('LABELS_RARE')?.problem).toContain('"debris" (4)')
     expect(made.notices.get('ONTOLOGY_UNMAPPED')?.problem).toContain('Zed 1')
     const ofOdd = made
       .texts('cell_type_ontology_term_id')
@@ -347,55 +347,54 @@ describe('what is written', () => {
     expect([...first.files.keys()].some((name) => name.endsWith('.png'))).toBe(false)
     expect(first.obs.columns.has('mine_marker_check')).toBe(false)
 
-    const annotated = first.files.get('q.annotated.h5ad')!
-    const again = async (settings: Record<string, unknown>) => {
-      const name = `again-${Object.keys(settings).length}`
-      await lab.stores.inbox.write(`jobs/${name}/first.h5ad`, annotated)
-      return typed(
-        lab,
-        { 'ref-1.h5ad': referenceFile(taught) },
-        { query: `../${name}/first.h5ad`, annotation_prefix: 'mine', ...settings },
-      ).catch((error: unknown) => error)
-    }
-    expect(await again({})).toMatchObject({ name: 'BadInput' })
-  })
-
-  it('replaces the columns of an earlier run where overwrite is set', async () => {
-    const stale = {
-      obs: {
-        cell_type: categorical(asked.types.map(() => 'stale')),
-        cell_type_confidence: categorical(asked.types),
-      },
-    }
-    const files = { ...filesOf(), 'q.h5ad': studyFile(asked.counts, stale) }
-    const made = await typed(lab, files, { overwrite: true, store_decision_scores: false })
-    expect(made.labels).not.toContain('stale')
-    expect(shareOf(made.predicted, asked.types)).toBe(1)
-    expect(made.obs.columns.get('cell_type_confidence')?.kind).toBe('number')
-    expect(await made.look(async (file) => [...(await file.mapping('obsm')).keys()])).toEqual([])
+    const files = { ...filesOf(), 'q.h5ad': first.files.get('q.annotated.h5ad')! }
+    await expect(typed(lab, files, { annotation_prefix: 'mine' })).rejects.toMatchObject({
+      code: 'OUTPUT_EXISTS',
+      place: expect.stringContaining('/obs/mine'),
+    })
+    const settings = { annotation_prefix: 'mine', overwrite: true, out_of_reference: false }
+    const second = await typed(lab, files, { ...settings, store_decision_scores: false })
+    expect(second.predicted).toEqual(first.predicted)
+    // what the later run did not make is gone, not left from the earlier one
+    expect(second.obs.columns.has('mine_out_of_reference')).toBe(false)
+    expect(await second.look(async (file) => [...(await file.mapping('obsm')).keys()])).toEqual([])
+    expect(await second.look(async (file) => file.matrices)).toEqual(['X', 'layers/counts'])
   })
 })
 
 describe("SpatialCore's own configuration", () => {
   it('makes a job with nothing but a workflow and a query added', async () => {
-    const many = {
-      ...filesOf(),
-      'ref-1.h5ad': referenceFile(simulateStudy(1, 300)),
-      'p.json': '{"T cell":0.1}',
-    }
-    // no map and no plots but what the original asks for
-    const made = await typed(lab, many, {
-      ...{ tissue: 'lung', balance_strategy: 'equal', max_cells_per_type: 5000, max_cells_per_ref: 100000 },
-      ...{
-        target_proportions: 'p.json',
-        confidence_threshold: 0.8,
-        add_ontology: true,
-        generate_plots: true,
-      },
-      ...{ min_cells_per_type: undefined, umap: undefined },
-    })
+    const folder = 'jobs/yaml'
+    await lab.upload(`${folder}/xenium_lung.h5ad`, query)
+    await lab.upload(`${folder}/hlca.h5ad`, referenceFile(simulateStudy(1, 300)))
+    await lab.upload(`${folder}/lung.h5ad`, referenceFile(simulateStudy(2, 250)))
+    const config = `workflow: type-cells
+query: xenium_lung.h5ad
+tissue: lung
+references:
+  - hlca.h5ad
+  - lung.h5ad
+label_columns:
+  - cell_type
+  - cell_type
+balance_strategy: proportional
+max_cells_per_type: 5000
+max_cells_per_ref: 100000
+confidence_threshold: 0.8
+add_ontology: true
+generate_plots: true
+`
+    const state = await walk(
+      await lab.upload(`${folder}/training_config.yaml`, config),
+      lab.environment,
+      'PlanCompute',
+    )
+    expect(await runStepsOf(lab, state)).toEqual([0, 0, 0, 0, 0, 0])
+    const made = await resultOf(lab, { state })
     expect(shareOf(made.predicted, asked.types)).toBe(1)
-    expect(Object.keys(made.result.outputs)).toEqual(expect.arrayContaining(['plot_confidence', 'umap']))
-    expect(learnt(made)['T cell']).toBeLessThan(60)
+    expect(made.result.summary.trainingCells).toBe(550)
+    expect(Object.keys(made.result.outputs)).toEqual(
+      expect.arrayContaining(['h5ad', 'model', 'plot_confidence', 'plot_2d_validation', 'umap']),
+    )
   })
 })
