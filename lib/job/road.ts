@@ -45,7 +45,8 @@ export interface InputPin {
 export interface Document {
   /** as the setting has it, for messages */
   place: string
-  text: string
+  /** its bytes: what a spreadsheet saves need not be UTF-8 */
+  base64: string
 }
 
 /** ValidateJob's part; the settings themselves lie at `key` in the work store. */

@@ -1,6 +1,7 @@
 /**
  * Probabilities that keep their word: the scores of reference cells that the model had not seen are scaled by one number, the inverse
- * temperature, such that the softmax over all labels explains their labels best (Guo 2017). The order of labels in a cell never changes.
+ * temperature, such that the softmax over all labels explains their labels best (Guo 2017); then by one of its own for the cells called
+ * each label, held near the common one where these are few. The order of labels in a cell never changes.
  *
  * Traps: one-vs-rest sigmoids are not used here at all: they do not add up to 1 and their height depends on the number of labels.
  * Held-out cells of a reference say nothing of the distance between reference and query: that is `out-of-reference.ts`.
@@ -27,6 +28,8 @@ export interface Calibration {
   labels: number
   /** scores are multiplied by it: below 1 they were too sure, above 1 too modest */
   scale: number
+  /** the same for cells called each label: look-alike labels are less sure than the others; `scale` for all of them when absent */
+  scales?: number[] | undefined
   /** held-out cells it was fitted on, and those of the label that has fewest */
   cells: number
   fewestCells: number
@@ -65,7 +68,8 @@ export function fitCalibration(
     }
   }
   const scale = bestScale(scores, { codes, labels })
-  const calibration: Calibration = { ...base, status: 'calibrated', scale, measured: null }
+  const scales = scalesByCall(scores, { codes, labels, scale })
+  const calibration: Calibration = { ...base, status: 'calibrated', scale, scales, measured: null }
   const probabilities = calibratedProbabilities(scores, { calibration })
   const called = bestMatch(scores, labels)
   const confidence = called.reduce((all, code, cell) => {
@@ -90,14 +94,16 @@ export function calibratedProbabilities(
   scores: Float32Array | Float64Array,
   { calibration, within }: { calibration: Calibration; within?: Float64Array | undefined },
 ): Float64Array {
-  const { labels, scale } = calibration
+  const { labels, scale: common, scales } = calibration
   if (scores.length % labels !== 0)
     throw new RangeError(`${scores.length} scores are no whole rows of ${labels} labels`)
   const probabilities = new Float64Array(scores.length)
   for (let cell = 0; cell < scores.length / labels; cell++) {
     const start = cell * labels
-    let most = Number.NEGATIVE_INFINITY
-    for (let k = start; k < start + labels; k++) most = Math.max(most, scores[k]!)
+    let best = start
+    for (let k = start + 1; k < start + labels; k++) if (scores[k]! > scores[best]!) best = k
+    const most = rowHasNaN(scores, start, labels) ? Number.NaN : scores[best]!
+    const scale = scales?.[best - start] ?? common
     let sum = 0
     for (let k = start; k < start + labels; k++) {
       // equal infinities are equally likely
@@ -109,6 +115,11 @@ export function calibratedProbabilities(
     for (let k = start; k < start + labels; k++) probabilities[k]! *= share
   }
   return probabilities
+}
+
+function rowHasNaN(scores: Float32Array | Float64Array, start: number, labels: number): boolean {
+  for (let k = start; k < start + labels; k++) if (Number.isNaN(scores[k]!)) return true
+  return false
 }
 
 function usableCells({ scores, codes, labels }: HeldOut): { scores: Float64Array; codes: Int32Array } {
@@ -130,7 +141,10 @@ function usableCells({ scores, codes, labels }: HeldOut): { scores: Float64Array
  * Golden section over the logarithm of the scale: the loss is convex in the scale, so it has one minimum. Labels are softened by one cell
  * in all, as Platt's sigmoid has it: perfectly separated cells would otherwise ask for certainty.
  */
-function bestScale(scores: Float64Array, { codes, labels }: { codes: Int32Array; labels: number }): number {
+function bestScale(
+  scores: Float64Array,
+  { codes, labels, near }: { codes: Int32Array; labels: number; near?: number },
+): number {
   const softened = 1 / (codes.length + 2)
   const loss = (log: number): number => {
     const scale = Math.exp(log)
@@ -141,7 +155,7 @@ function bestScale(scores: Float64Array, { codes, labels }: { codes: Int32Array;
         scale,
         softened,
       })
-    return total / codes.length
+    return total + (near === undefined ? 0 : pull * (log - Math.log(near)) ** 2)
   }
   const golden = (Math.sqrt(5) - 1) / 2
   let [from, to] = [Math.log(1e-6), Math.log(1e4)]
@@ -159,6 +173,25 @@ function bestScale(scores: Float64Array, { codes, labels }: { codes: Int32Array;
     }
   }
   return Math.exp((from + to) / 2)
+}
+
+/** How strongly the scale of one label is held to the common one, against the loss of its cells. */
+const pull = 2
+
+/** One scale for the cells called each label; a label that few cells are called stays near the common one. */
+function scalesByCall(
+  scores: Float64Array,
+  { codes, labels, scale }: { codes: Int32Array; labels: number; scale: number },
+): number[] {
+  const called = bestMatch(scores, labels)
+  return Array.from({ length: labels }, (_, label) => {
+    const cells = [...called.keys()].filter((cell) => called[cell] === label)
+    if (cells.length === 0) return scale
+    const own = new Float64Array(cells.length * labels)
+    for (const [row, cell] of cells.entries())
+      own.set(scores.subarray(cell * labels, (cell + 1) * labels), row * labels)
+    return bestScale(own, { codes: Int32Array.from(cells, (cell) => codes[cell]!), labels, near: scale })
+  })
 }
 
 function softenedLoss(

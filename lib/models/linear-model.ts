@@ -51,6 +51,10 @@ export const modelCard = z.strictObject({
   labelsSource: text,
   loss: z.enum(['ovr', 'multinomial']).describe('a sigmoid for each label, or one softmax over all'),
   clip: z.number().positive().nullable().describe('scaled values above are set to it'),
+  scaledOver: z
+    .literal('genes')
+    .optional()
+    .describe('cells are scaled to 10,000 over the genes of the model, not over all that were measured'),
   centred: z.boolean().describe('the mean is subtracted before scaling'),
   blobs: z.strictObject({
     weights: blob,
@@ -77,6 +81,7 @@ export const modelCard = z.strictObject({
       kind: z.literal('temperature'),
       status: z.enum(['calibrated', 'not-assessed']),
       scale: z.number().positive(),
+      scales: z.array(z.number().positive()).max(20_000).optional(),
       cells: z.int().min(0),
       fewestCells: z.int().min(0),
       accuracy: z.number().nullable(),

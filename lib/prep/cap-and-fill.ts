@@ -32,6 +32,8 @@ export interface CapAndFillOptions {
   minCellsPerSource?: number
   /** by group name */
   targetProportions?: Proportions
+  /** where these stand, for messages: `place` unless told */
+  proportionsPlace?: string
   /** 'exact' unless told */
   rounding?: 'exact' | 'compat'
 }
@@ -67,7 +69,7 @@ export function capAndFill(cells: GroupedCells, options: CapAndFillOptions): Bal
     min: minCellsPerType,
     proportions,
     rounding,
-    place,
+    place: options.proportionsPlace ?? place,
   })
   const split = cells.sources === null ? null : { balance, minCellsPerSource, rounding }
   const seeded = random(seed)

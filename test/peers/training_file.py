@@ -47,6 +47,7 @@ print(
             "dtypes": {name: str(dtype) for name, dtype in training.obs.dtypes.items()},
             "missing": {name: int(training.obs[name].isna().sum()) for name in training.obs},
             "x_from_counts": float(np.abs(logs_of(training.layers["counts"]) - x).max()),
+            "x_within_counts": not bool(((x > 0) & (training.layers["counts"].toarray() == 0)).any()),
             "validation": json.loads(training.uns["validation_results"]),
             "predicted": model.predict(rows).tolist(),
             "ours": annotated.obs["cell_type_predicted"].astype(str).tolist(),

@@ -101,10 +101,10 @@ describe.skipIf(!hasShared)('type-cells on real cells of blood', () => {
   }
 
   it.each<[RecordedRun, number]>([
-    ['default', 0.6],
-    ['no_B', 0.48],
-    ['no_NK', 0.55],
-    ['no_Mono', 0.34],
+    ['default', 0.65],
+    ['no_B', 0.55],
+    ['no_NK', 0.65],
+    ['no_Mono', 0.45],
   ])(
     '%s: more cells are right than with the original, at most half as many wrong ones keep a label, and at least %f keep one',
     async (name, floor) => {
@@ -116,7 +116,10 @@ describe.skipIf(!hasShared)('type-cells on real cells of blood', () => {
       expect(ours.wrongPassing).toBeLessThanOrEqual(theirs.wrong_passing / 2)
       expect(ours.aurocConfidence).toBeGreaterThan(theirs.auroc_confidence)
       expect(ours.passShare).toBeGreaterThan(floor)
-      expect(ours.accuracyOfPassing).toBeGreaterThan(0.93)
+      expect(ours.accuracyOfPassing).toBeGreaterThan(
+        1 - theirs.wrong_passing / theirs.n_query / theirs.pass_0_8_share,
+      )
+      expect(ours.accuracyOfPassing).toBeGreaterThan(0.9)
       expect(summary.heldOut.calibrationError).toBeLessThanOrEqual(0.05)
       // what it says of cells from the same references holds for those of another study, roughly
       expect(ours.queryEce).toBeLessThan(0.12)

@@ -93,7 +93,7 @@ function rowsOfTable({ index, columns }: Table, rows: Int32Array): Omit<Table, '
   return { rows: rows.length, index: Array.from(rows, (row) => index[row]!), columns: kept }
 }
 
-/** Coarse type of each Cell Ontology id, as the references of the recorded runs have them side by side. */
+/** Coarse type of each Cell Ontology id and of its name, as the references of the recorded runs have them side by side. */
 export async function coarseTypes(): Promise<Map<string, string>> {
   const coarse = new Map<string, string>()
   for (const path of [sortedCells, kangControl]) {
@@ -101,8 +101,10 @@ export async function coarseTypes(): Promise<Map<string, string>> {
     try {
       const { columns } = await file.obs()
       const ids = textsOf(columns.get('cell_type_ontology_term_id'))
+      const names = textsOf(columns.get('cell_type'))
       for (const [cell, type] of textsOf(columns.get('coarse')).entries())
-        if (type !== undefined && ids[cell] !== undefined) coarse.set(ids[cell], type)
+        for (const key of [ids[cell], names[cell]])
+          if (type !== undefined && key !== undefined) coarse.set(key, type)
     } finally {
       await file.close()
     }
@@ -117,6 +119,8 @@ export interface TypedCells {
   predicted: (string | undefined)[]
   /** coarse type of the prediction */
   called: (string | undefined)[]
+  /** coarse type of the label, which may be broader than the prediction; undefined for cells that were left without one */
+  labelled: (string | undefined)[]
   /** false for cells that were left without a type */
   passes: boolean[]
   reasons: (string | undefined)[]
@@ -127,6 +131,7 @@ export interface TypedCells {
   classes: number
 }
 
+const withoutType = new Set(['Unassigned', 'Low_count', 'Heterogeneous'])
 const unknownIds = ['unknown', 'skipped']
 
 /**
@@ -153,7 +158,8 @@ export async function typedCells(
       truth: truth === null ? [] : text(truth).map((type) => (type === 'unknown' ? undefined : type)),
       predicted,
       called: ids.map((id) => (id === undefined || unknownIds.includes(id) ? undefined : coarse.get(id))),
-      passes: labels.map((label, cell) => label === predicted[cell]),
+      labelled: labels.map((label) => (label === undefined ? undefined : coarse.get(label))),
+      passes: labels.map((label) => label !== undefined && !withoutType.has(label)),
       reasons: text(`${prefix}_reason`),
       confidence: numbersOf(columns.get(`${prefix}_confidence`)),
       confidenceRaw: numbersOf(columns.get(`${prefix}_confidence_raw`)),
@@ -189,7 +195,10 @@ export function typingFigures(typed: TypedCells): TypingFigures {
   const passing = cells.map((cell) => typed.passes[cell]!)
   const count = (isCounted: (at: number) => boolean) =>
     cells.reduce((sum, _, at) => sum + Number(isCounted(at)), 0)
-  const wrongPassing = count((at) => !right[at]! && passing[at]!)
+  const wrongPassing = count((at) => {
+    const cell = cells[at]!
+    return passing[at]! && typed.labelled[cell] !== typed.truth[cell]
+  })
   const passes = count((at) => passing[at]!)
   const of = (values: readonly number[]) => cells.map((cell) => values[cell]!)
   return {

@@ -75,7 +75,14 @@ export const typeCellsSettings = z.strictObject({
     .min(1)
     .default(20)
     .describe('how many genes the query and all references must share at least; fewer is an error'),
-  ...qualityFields,
+  min_counts: z
+    .int()
+    .min(0)
+    .default(20)
+    .describe(
+      'cells with fewer counts are flagged in the report; panels count far less than whole transcriptomes',
+    ),
+  strict: qualityFields.strict,
   keep_counts: z
     .boolean()
     .default(true)
@@ -125,7 +132,7 @@ export const typeCellsSettings = z.strictObject({
     .enum(['as-labelled', 'spatial'])
     .default('as-labelled')
     .describe(
-      'spatial: subtypes that panels cannot tell apart become their parent (cDC1 is a dendritic cell)',
+      'spatial: subtypes that panels cannot tell apart become their parent (an intestinal tuft cell is a tuft cell)',
     ),
   unmapped_labels: z
     .enum(['keep', 'drop'])
@@ -235,7 +242,9 @@ export const typeCellsSettings = z.strictObject({
   match_depth: z
     .boolean()
     .default(true)
-    .describe('thin the counts of references that are deeper than the query down to its depth before learning'),
+    .describe(
+      'thin the counts of references that are deeper than the query down to its depth before learning',
+    ),
   filter_by_markers: z
     .boolean()
     .default(false)

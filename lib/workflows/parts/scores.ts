@@ -1,7 +1,10 @@
 /** Scores of the cells for every label of a linear model: computed shard by shard, read back as one matrix. */
+
+import type { RowSlab } from '../../data/cells.ts'
 import type { LinearModel } from '../../models/linear-model.ts'
 import { createLinearScorer } from '../../models/linear-scorer.ts'
 import { alignRows } from '../../prep/align-genes.ts'
+import { rescaleRows } from '../../prep/rescale-rows.ts'
 import type { StepContext } from '../workflow.ts'
 import { readShard, shardRange } from './shards.ts'
 
@@ -30,8 +33,7 @@ export async function scoreShard(
     start,
     columns: genes?.length ?? columns,
   })
-  const rows =
-    genes === undefined ? stored : alignRows(stored, { target: genes, genes: columns, order: 'any' })
+  const rows = genes === undefined ? stored : overGenes(stored, { target: genes, genes: columns })
   const scorer = createLinearScorer(model, present)
   const scores = new Float32Array(rows.rows * scorer.labels)
   for (let from = 0; from < rows.rows; from += rowsAtOnce) {
@@ -51,6 +53,13 @@ export async function scoreShard(
   }
   await step.writeBlock('scores', scores)
   return rows.rows
+}
+
+/** Scaled anew where genes are left out. */
+function overGenes(rows: RowSlab, { target, genes }: { target: Int32Array; genes: number }): RowSlab {
+  const aligned = alignRows(rows, { target, genes, order: 'any' })
+  if (genes === rows.columns) return aligned
+  return { ...aligned, values: rescaleRows({ ...aligned, values: aligned.values as Float32Array }) }
 }
 
 /** Scores of all cells, shard after shard: cells x labels of the model. */

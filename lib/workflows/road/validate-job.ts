@@ -141,18 +141,14 @@ function bare(etag: string): string {
   return etag.replace(/^"|"$/g, '')
 }
 
-/** @throws BadInput INPUT_NOT_FOUND, DOCUMENT_UNREADABLE; StoreFailure OBJECT_TOO_LARGE */
+/** @throws BadInput INPUT_NOT_FOUND; StoreFailure OBJECT_TOO_LARGE */
 async function readDocument(role: string, location: string, context: PinContext): Promise<Document> {
   const { store, key } = await placeOf(role, location, context)
   const shown = `${role}: ${store.place}/${printable(key)}`
   const found = await store.head(key)
   if (found === undefined) throw notFound(shown)
   const bytes = await store.read(key, { maxBytes: longestManifest, pin: found })
-  try {
-    return { place: location, text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) }
-  } catch {
-    throw new BadInput('DOCUMENT_UNREADABLE', shown, 'it is not UTF-8 text', 'Save it as UTF-8')
-  }
+  return { place: shownLocation(location), base64: Buffer.from(bytes).toString('base64') }
 }
 
 /** A zarr or MTX folder: all that lies in it, as one identity. */

@@ -80,7 +80,10 @@ export async function chooseCells(
       minCellsPerSource: settings.min_cells_per_source,
       balance: settings.balance_strategy,
       rounding: settings.rounding,
-      ...(resolved !== undefined && { targetProportions: resolved.proportions }),
+      ...(resolved !== undefined && {
+        targetProportions: resolved.proportions,
+        proportionsPlace: 'target_proportions',
+      }),
     },
   )
   const notices = [

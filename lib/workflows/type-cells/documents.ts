@@ -20,9 +20,9 @@ export function givenProportions({ settings, documents }: Given): ReadonlyMap<st
   const { target_proportions: given } = settings
   if (given === undefined) return undefined
   if (typeof given !== 'string') return new Map(Object.entries(given))
-  const { place, text } = documents.target_proportions!
+  const { place, base64 } = documents.target_proportions!
   const format = /\.csv$/i.test(given) ? 'csv' : 'json'
-  return readProportions(new TextEncoder().encode(text), { place, format })
+  return readProportions(Buffer.from(base64, 'base64'), { place, format })
 }
 
 /** @throws BadInput MARKERS_UNREADABLE */
@@ -30,5 +30,5 @@ export function givenMarkers({
   documents,
 }: Pick<Given, 'documents'>): ReadonlyMap<string, readonly string[]> | undefined {
   const file = documents.markers
-  return file === undefined ? undefined : readMarkers(new TextEncoder().encode(file.text), file.place)
+  return file === undefined ? undefined : readMarkers(Buffer.from(file.base64, 'base64'), file.place)
 }

@@ -14,6 +14,7 @@ import { selectFeatures } from '../../models/feature-selection.ts'
 import { columnsOf } from '../../models/gene-columns.ts'
 import { type LinearArrays, type LinearModel, makeLinearModel } from '../../models/linear-model.ts'
 import type { TrainingRecord } from '../../models/training-record.ts'
+import { rescaleRows } from '../../prep/rescale-rows.ts'
 import type { StepResult } from '../workflow.ts'
 import type { TypeCellsContext } from './context.ts'
 import { type Evaluation, evaluate } from './evaluate.ts'
@@ -105,8 +106,9 @@ async function chosenGenes(
     top: settings.top_genes,
     signal,
   })
+  const rows = columnsOf(all, chosen)
   return {
-    cells: { ...columnsOf(all, chosen), classes: all.classes, sources: all.sources },
+    cells: { ...rows, values: rescaleRows(rows), classes: all.classes, sources: all.sources },
     genes: Array.from(chosen, (gene) => prepared.modelGenes[gene]!),
   }
 }
@@ -126,7 +128,7 @@ function modelOf(
 ): LinearModel {
   const { settings } = road
   const { prepared, cells, genes, arrays, calibration, evaluation, reference } = of
-  const { status, scale, cells: heldOut, fewestCells } = calibration
+  const { status, scale, scales, cells: heldOut, fewestCells } = calibration
   const { how, estimator, parameters } = trainedBy(settings)
   const ontology = prepared.classes.flatMap(({ name, id, termName, tier }) =>
     id === null ? [] : [[name, { id, name: termName ?? name, tier }] as const],
@@ -146,6 +148,7 @@ function modelOf(
       labelsSource: 'references',
       loss: lossOf(settings),
       clip: 10,
+      scaledOver: 'genes',
       centred: true,
       classifiers: ['default'],
       licence: '',
@@ -159,6 +162,7 @@ function modelOf(
         kind: 'temperature',
         status,
         scale,
+        ...(scales !== undefined && { scales }),
         cells: heldOut,
         fewestCells,
         accuracy: evaluation.accuracy,

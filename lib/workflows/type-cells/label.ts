@@ -22,6 +22,7 @@ import { assignLabels, lowCount, reasons } from '../../labels/thresholds.ts'
 import { loadModel } from '../../models/bundle.ts'
 import { columnsOf } from '../../models/gene-columns.ts'
 import type { LinearModel } from '../../models/linear-model.ts'
+import { rescaleRows } from '../../prep/rescale-rows.ts'
 import type { Coded } from '../parts/coded.ts'
 import { mapCells } from '../parts/map-cells.ts'
 import { readScores } from '../parts/scores.ts'
@@ -58,7 +59,11 @@ export async function label(context: TypeCellsContext): Promise<StepResult> {
   const model = await loadModel(stores.models, fitted.model)
   const classes = model.card.labels
   const scores = await readScores(context, { cells: prepared.cells, classes: classes.length })
-  const rows = await queryRows(context, { cells: prepared.cells, genes: prepared.modelGenes.length })
+  const isChecked = settings.generate_plots || settings.filter_by_markers
+  const rows =
+    isChecked || settings.out_of_reference
+      ? await queryRows(context, { cells: prepared.cells, genes: prepared.modelGenes.length })
+      : null
   const notices: ErrorReport[] = []
   const own = bestMatch(scores, classes.length)
   const vote = await voteOf(context, { own, prepared, classes })
@@ -98,7 +103,7 @@ export async function label(context: TypeCellsContext): Promise<StepResult> {
   const cellReasons = Int32Array.from(assigned.reasonCodes, (code, cell) =>
     predicted[cell]! < 0 ? reasons.length : code,
   )
-  if (settings.generate_plots || settings.filter_by_markers) {
+  if (rows !== null && isChecked) {
     context.progress(0, 2, 'checks', 'markers and genes of the types')
     const cells = {
       expression: rows,
@@ -175,23 +180,29 @@ async function voteOf(
 /** For each cell how many reference cells are as unlike their own class; null where that is not asked, or cannot be known. */
 function tailsOf(of: {
   model: LinearModel
-  rows: Rows
+  rows: Rows | null
   prepared: Prepared
   called: Int32Array
   settings: TypeCellsContext['road']['settings']
 }): Float64Array | null {
   const { model, rows, prepared, called, settings } = of
   const { card, reference, mean, scale } = model
-  if (!settings.out_of_reference || reference === undefined || card.reference === undefined) return null
+  if (!settings.out_of_reference || rows === null) return null
+  if (reference === undefined || card.reference === undefined) return null
   const size = { labels: card.labels.length, genes: card.genes.length, ...card.reference }
   const place = new Map(prepared.modelGenes.map((gene, at) => [gene, at]))
   const wanted = Int32Array.from(card.genes, (gene) => place.get(gene)!)
-  const cells = wanted.length === rows.columns ? rows : { ...columnsOf(rows, wanted) }
+  const cells = wanted.length === rows.columns ? rows : overGenes(rows, wanted)
   return outOfReferenceTails(cells, {
     reference: unpackOutOfReference(reference, size),
     standard: { mean, scale },
     called,
   })
+}
+
+function overGenes(rows: Rows, genes: Int32Array) {
+  const cells = columnsOf(rows, genes)
+  return { ...cells, values: rescaleRows(cells) }
 }
 
 async function confidenceOf(

@@ -36,7 +36,7 @@ export async function typeCellsTerms(request: TermRequest<TypeCellsSettings>) {
   const review =
     table === undefined
       ? { decisions: new Map(), notices: [] }
-      : await readReview(new TextEncoder().encode(table.text), table.place, { labels })
+      : await readReview(Buffer.from(table.base64, 'base64'), table.place, { labels })
   const reviewed = await applyReview(matches, review.decisions)
   const unmapped = settings.unmapped_labels === 'drop' ? 'drop' : 'own'
   const { notices: told } = trainingClasses(reviewed, { unmapped, place })

@@ -98,7 +98,7 @@ function matrixOf({ rows, columns, indptr, indices, values }: TrainingCells): Ma
   }
 }
 
-/** The counts of the same cells over the same genes; what is not zero of them is what is not zero of X. */
+/** The counts of the same cells over the same genes, all of them: X may have been thinned to the query's depth. */
 async function countsOf(
   context: TypeCellsContext,
   of: {
@@ -113,14 +113,19 @@ async function countsOf(
   const numbers = new Map(genes.map((gene, at) => [gene, at]))
   const place = maps.genes!.map((gene) => numbers.get(gene) ?? -1)
   const parts = await Promise.all(
-    references.map(async ({ role, file, facts }, index) => ({
-      matrix: selectRows(await file.matrix(facts.counts.matrix), chosen[index]!.rows),
-      target: Int32Array.from(planOf(maps, role).target, (gene) => (gene < 0 ? -1 : place[gene]!)),
-    })),
+    references.map(async ({ role, file, facts }, index) => {
+      const whole = await file.matrix(facts.counts.matrix)
+      return {
+        // of the chosen rows nobody knows before they are read
+        most: whole.stored,
+        matrix: selectRows(whole, chosen[index]!.rows),
+        target: Int32Array.from(planOf(maps, role).target, (gene) => (gene < 0 ? -1 : place[gene]!)),
+      }
+    }),
   )
   const isWide = parts.some(({ matrix }) => /32|64/.test(matrix.type) && matrix.type !== 'float32')
   return {
-    ...{ rows: cells.rows, columns: genes.length, stored: cells.indices.length },
+    ...{ rows: cells.rows, columns: genes.length, stored: parts.reduce((sum, { most }) => sum + most, 0) },
     type: isWide ? 'float64' : 'float32',
     async *slabs() {
       let before = 0
@@ -141,13 +146,16 @@ function noCounts(sources: readonly string[]): ErrorReport {
   return { code: 'TRAINING_NO_COUNTS', place: trainingFile, problem, remedy }
 }
 
+const thinned = '; of references deeper than the query, of counts drawn down to its depth'
+
 /** How the file came about, for whoever opens it without the report. */
 function provenance({ road, job }: TypeCellsContext, { prepared, model }: Typed): PlainValue {
   const { settings } = road
   return {
     references: prepared.sources,
     label_columns: settings.label_columns,
-    basis: 'log1p of counts scaled to 10,000 over these genes',
+    basis: `log1p of counts scaled to 10,000 over these genes${settings.match_depth ? thinned : ''}`,
+    match_depth: settings.match_depth,
     n_cells: prepared.trainingCells,
     n_genes: prepared.modelGenes.length,
     n_cell_types: prepared.classes.length,

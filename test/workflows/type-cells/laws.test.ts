@@ -129,8 +129,14 @@ describe('labels and scores stay what they are', () => {
     near(await withQuery(studyFile(counts, { genes: [...studyGenes, 'TP53', 'MYC'] })), 5)
   })
 
-  it('when all counts of the query are three times as high', async () => {
-    near(await withQuery(studyFile(query.counts.map((row) => row.map((count) => 3 * count)))), 4)
+  it('when all counts of the query are three times as high and references are not thinned to its depth', async () => {
+    const asTheyAre = { ...settings, match_depth: false }
+    const was = await found(await typed(lab, base, asTheyAre))
+    const threefold = studyFile(query.counts.map((row) => row.map((count) => 3 * count)))
+    const is = await found(await typed(lab, { ...base, 'q.h5ad': threefold }, asTheyAre))
+    expect(is.predicted).toEqual(was.predicted)
+    for (const [cell, row] of is.scores.entries())
+      for (const [at, score] of row.entries()) expect(score).toBeCloseTo(was.scores[cell]![at]!, 4)
   })
 
   it('when the query keeps its zeros', async () => {

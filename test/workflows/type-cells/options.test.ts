@@ -4,6 +4,7 @@ import { transformConfidence } from '../../../lib/labels/confidence-transforms.t
 import { importCelltypist } from '../../../lib/models/celltypist-import.ts'
 import { type Installation, makeInstallation } from '../../support/installation.ts'
 import { arrayOf, numbersOf } from '../../support/read-h5ad.ts'
+import { runStepsOf } from '../../support/road-run.ts'
 import {
   categorical,
   referenceFile,
@@ -16,10 +17,12 @@ import {
   csvOf,
   type JobFiles,
   learntCells,
+  resultOf,
   shareOf,
   type TypedRun,
   typed,
 } from '../../support/type-cells-run.ts'
+import { walk } from '../../support/walk.ts'
 
 let lab: Installation
 beforeAll(async () => {
@@ -262,16 +265,35 @@ describe('confidence', () => {
 
 describe('labels', () => {
   it('are broadened to what the cell is sure of', async () => {
-    // half the B cells bear a narrower label that nothing tells apart
-    const called: Called = (type, cell) => (type === 'B cell' && (cell / 5) % 2 < 1 ? 'naive B cell' : type)
-    const settings = { out_of_reference: false, confidence_threshold: 0.9 }
-    const plain = await run(called, settings)
-    const broad = await run(called, { ...settings, broaden_labels: true })
-    const ofB = (labels: (string | undefined)[]) => labels.filter((_, cell) => asked.types[cell] === 'B cell')
-    expect(ofB(plain.labels)).toContain('Unassigned')
-    expect(new Set(ofB(broad.labels))).toContain('B cell')
-    expect(broad.texts('cell_type_reason')).toContain('broadened')
-    expect(ofB(broad.labels)).not.toContain('Unassigned')
+    // two in three B cells bear a narrower label that nothing tells apart
+    const called: Called = (type, cell) => (type === 'B cell' && cell % 3 > 0 ? 'naive B cell' : type)
+    const files = { 'q.h5ad': query, 'ref-1.h5ad': referenceFile(simulateStudy(1, 400), { called }) }
+    const settings = { out_of_reference: false, confidence_threshold: 0, write_probabilities: true }
+    const plain = await typed(lab, files, settings)
+    const classes = [...studyTypes.slice(0, 4), 'naive B cell', 'natural killer cell'].sort()
+    const probabilities = await plain.look(async (file) =>
+      arrayOf(await file.mapping('obsm'), 'cell_type_probabilities', [cells, 6]),
+    )
+    const of = (cell: number, label: string) => probabilities[cell * 6 + classes.indexOf(label)]!
+    const both = (cell: number) => of(cell, 'B cell') + of(cell, 'naive B cell')
+    const narrow = [...asked.types.keys()].filter((cell) => plain.predicted[cell] === 'naive B cell')
+    const middle = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!
+    // where about half of the cells are sure of both together and not of one
+    const threshold = (middle(narrow.map((cell) => of(cell, 'naive B cell'))) + middle(narrow.map(both))) / 2
+    const broad = await typed(lab, files, {
+      ...settings,
+      confidence_threshold: threshold,
+      broaden_labels: true,
+    })
+    const reasons = broad.texts('cell_type_reason')
+    for (const cell of narrow) {
+      const isSure = of(cell, 'naive B cell') >= threshold
+      const isBroad = !isSure && both(cell) >= threshold
+      const label = isSure ? 'naive B cell' : isBroad ? 'B cell' : 'Unassigned'
+      expect([broad.labels[cell], reasons[cell] === 'broadened']).toEqual([label, isBroad])
+      if (isBroad) expect(confidenceOf(broad)[cell]).toBeCloseTo(both(cell), 5)
+    }
+    expect(reasons).toContain('broadened')
   })
 
   it('that few cells have become Low_count', async () => {
@@ -384,11 +406,7 @@ confidence_threshold: 0.8
 add_ontology: true
 generate_plots: true
 `
-    const state = await walk(
-      await lab.upload(`${folder}/training_config.yaml`, config),
-      lab.environment,
-      'PlanCompute',
-    )
+    const state = await walk(await lab.upload(`${folder}/job.yaml`, config), lab.environment, 'PlanCompute')
     expect(await runStepsOf(lab, state)).toEqual([0, 0, 0, 0, 0, 0])
     const made = await resultOf(lab, { state })
     expect(shareOf(made.predicted, asked.types)).toBe(1)

@@ -105,7 +105,11 @@ describe('the cells that were learnt from, as a file', () => {
   /** of each cell of the file, its reference and its row there */
   let from: { source: 0 | 1; row: number }[]
   beforeAll(async () => {
-    run = await typed(lab, await twoReferences(), { write_training: true, max_cells_per_type: 30 })
+    run = await typed(lab, await twoReferences(), {
+      write_training: true,
+      max_cells_per_type: 30,
+      match_depth: false,
+    })
     training = await trainingOf(run)
     const quality = numbersOf(training.obs.columns.get('quality'))
     from = training.obs.index.map((name, cell) => {
@@ -213,6 +217,32 @@ describe('without all that it could hold', () => {
     const { files, result } = await typed(lab, { 'q.h5ad': query(), 'ref-1.h5ad': referenceFile(studies[0]) })
     expect(files.has('training.h5ad')).toBe(false)
     expect(result.outputs).not.toHaveProperty('training')
+  })
+
+  it('X is what was learnt of a deeper reference, thinned, and the layer all of its counts', async () => {
+    const files = {
+      'q.h5ad': query(),
+      'ref-1.h5ad': referenceFile(studies[1], {
+        obs: { row: numberColumn(Int32Array.from(each(studies[1], (cell) => cell))) },
+      }),
+    }
+    const run = await typed(lab, files, { write_training: true })
+    expect(run.codes).toContain('REFERENCE_THINNED')
+    const { x, counts, genes, obs, uns } = await trainingOf(run)
+    const columns = genes.map((gene) => studyGenes.indexOf(gene))
+    let lost = 0
+    for (const [cell, row] of numbersOf(obs.columns.get('row')).entries()) {
+      const own = studies[1].counts[row]!
+      expect(columns.map((_, gene) => counts![cell]!.get(gene) ?? 0)).toEqual(
+        columns.map((column) => own[column]!),
+      )
+      expect([...x[cell]!.keys()].every((gene) => counts![cell]!.has(gene))).toBe(true)
+      const total = [...x[cell]!.values()].reduce((sum, value) => sum + Math.expm1(value), 0)
+      expect(Math.abs(total - 1e4)).toBeLessThan(0.1)
+      lost += counts![cell]!.size - x[cell]!.size
+    }
+    expect(lost).toBeGreaterThan(0)
+    expect(uns.training).toMatchObject({ basis: expect.stringContaining('drawn down') })
   })
 
   it('it has no layer of counts where a reference has none, and says so', async () => {
