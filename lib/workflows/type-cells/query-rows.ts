@@ -3,10 +3,12 @@ import type { Expression } from '../../labels/expression.ts'
 import { readShard, shardRange, storedInShards } from '../parts/shards.ts'
 import type { TypeCellsContext } from './context.ts'
 
+export type QueryRows = Expression & { values: Float32Array }
+
 export async function queryRows(
   { road, before }: TypeCellsContext,
   { cells, genes }: { cells: number; genes: number },
-): Promise<Expression & { values: Float32Array }> {
+): Promise<QueryRows> {
   const prepared = before('Prepare')
   const stored = storedInShards(await prepared.finished(), road.shards)
   const indptr = new Float64Array(cells + 1)
