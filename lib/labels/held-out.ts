@@ -38,44 +38,6 @@ export function heldOutFolds({ codes, sources, folds = 5, seed }: FoldOptions): 
   return result
 }
 
-export interface SourceSplit {
-  source: number
-  /** cells of the other sources */
-  train: Int32Array
-  /** cells of this source whose label occurs in the others */
-  test: Int32Array
-  /** the labels that occur in the others, sorted: what a model of `train` can say */
-  labels: Int32Array
-}
-
-/**
- * For each source: the others to train on, and those of its cells to test on whose label the others have. Scores of such a split show what
- * a change of study costs. Left out are sources without such cells, and those without which fewer than two labels are left.
- */
-export function leaveSourceOut({
-  codes,
-  sources,
-}: {
-  codes: Int32Array
-  sources: Int32Array
-}): SourceSplit[] {
-  if (sources.length !== codes.length)
-    throw new RangeError(`${sources.length} sources for ${codes.length} labels`)
-  const splits: SourceSplit[] = []
-  for (const source of [...new Set(sources)].sort((a, b) => a - b)) {
-    const train = Int32Array.from(
-      [...codes.keys()].filter((cell) => sources[cell] !== source && codes[cell]! >= 0),
-    )
-    const known = new Set(Array.from(train, (cell) => codes[cell]!))
-    const test = Int32Array.from(
-      [...codes.keys()].filter((cell) => sources[cell] === source && known.has(codes[cell]!)),
-    )
-    if (known.size < 2 || test.length === 0) continue
-    splits.push({ source, train, test, labels: Int32Array.from(known).sort() })
-  }
-  return splits
-}
-
 /** The labels that are never held out, for the report; undefined where every cell with a label has its turn. */
 export function neverHeldOutNotice(
   folds: Int32Array,

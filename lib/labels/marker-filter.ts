@@ -7,7 +7,7 @@
  * as passed.
  */
 import type { ErrorReport } from '../job/errors.ts'
-import { isTypeLabel, type LabelledExpression } from './expression.ts'
+import type { LabelledExpression } from './expression.ts'
 import {
   type MarkedCells,
   type MarkedType,
@@ -92,22 +92,6 @@ export function filterByMarkers(cells: LabelledExpression, options: FilterOption
       ? noticeOfUnassessed(unassessed, options.place)
       : noticeOfPassed(unassessed, options.place)
   return { types, scores, markers, confidence: confident, both, notices }
-}
-
-/** Labels as a column: a cell's own where it passed, else "Unassigned", or "not-assessed" where nothing could be said. */
-export function validatedLabels(
-  { both }: Pick<MarkerFilter, 'both'>,
-  {
-    codes,
-    labels,
-    unassigned = 'Unassigned',
-  }: Pick<LabelledExpression, 'codes' | 'labels'> & { unassigned?: string },
-): string[] {
-  return Array.from(codes, (code, cell) => {
-    const label = labels[code]
-    if (label === undefined || !isTypeLabel(label) || both[cell] === verdicts.failed) return unassigned
-    return both[cell] === verdicts.passed ? label : 'not-assessed'
-  })
 }
 
 interface Judged {

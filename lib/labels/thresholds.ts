@@ -77,27 +77,3 @@ export function assignLabels(
   for (const reason of found) counts[reason] += 1
   return { names, reasonCodes: Uint8Array.from(found, (reason) => reasons.indexOf(reason)), counts }
 }
-
-/** SpatialCore's `filter_low_confidence`: labels, those below the threshold (0.5 unless told) replaced. NaN is below. */
-export function filterLowConfidence(
-  names: readonly string[],
-  {
-    confidence,
-    threshold = 0.5,
-    replacement = unassigned,
-  }: { confidence: Float32Array | Float64Array; threshold?: number; replacement?: string },
-): string[] {
-  if (confidence.length !== names.length)
-    throw new RangeError(`${confidence.length} confidences for ${names.length} labels`)
-  return names.map((name, cell) => (confidence[cell]! >= threshold ? name : replacement))
-}
-
-/** SpatialCore's `filter_low_count_types`: labels of fewer than 15 cells (unless told) replaced; "Unassigned" is left alone. */
-export function filterLowCountTypes(
-  names: readonly string[],
-  { minCells = 15, replacement = lowCount }: { minCells?: number; replacement?: string } = {},
-): string[] {
-  const sizes = new Map<string, number>()
-  for (const name of names) sizes.set(name, (sizes.get(name) ?? 0) + 1)
-  return names.map((name) => (name === unassigned || sizes.get(name)! >= minCells ? name : replacement))
-}

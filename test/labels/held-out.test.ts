@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { heldOutFolds, leaveSourceOut, neverHeldOutNotice } from '../../lib/labels/held-out.ts'
+import { heldOutFolds, neverHeldOutNotice } from '../../lib/labels/held-out.ts'
 
 const some = fc.array(fc.record({ code: fc.integer({ min: -1, max: 4 }), source: fc.nat(2) }), {
   maxLength: 80,
@@ -61,24 +61,5 @@ describe('folds', () => {
     expect(() => heldOutFolds({ codes: new Int32Array(4), sources: new Int32Array(3), seed: 1 })).toThrow(
       RangeError,
     )
-  })
-})
-
-describe('leaving one source out', () => {
-  test('tests the cells whose label the others have, and trains on the others alone', () => {
-    const codes = Int32Array.of(0, 1, 2, 0, 1, 3, -1)
-    const sources = Int32Array.of(0, 0, 0, 1, 1, 1, 1)
-    expect(leaveSourceOut({ codes, sources })).toEqual([
-      { source: 0, train: Int32Array.of(3, 4, 5), test: Int32Array.of(0, 1), labels: Int32Array.of(0, 1, 3) },
-      { source: 1, train: Int32Array.of(0, 1, 2), test: Int32Array.of(3, 4), labels: Int32Array.of(0, 1, 2) },
-    ])
-  })
-
-  test('gives no split with one source, or where fewer than two labels are left', () => {
-    const codes = Int32Array.of(0, 1, 0)
-    expect(leaveSourceOut({ codes, sources: new Int32Array(3) })).toEqual([])
-    expect(leaveSourceOut({ codes, sources: Int32Array.of(0, 0, 1) }).map(({ source }) => source)).toEqual([
-      1,
-    ])
   })
 })

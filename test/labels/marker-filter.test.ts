@@ -1,12 +1,8 @@
 /** SpatialCore's recorded filter on real cells, and the strict one beside it. */
 import { describe, expect, test } from 'vitest'
 import { random } from '../../lib/job/random.ts'
-import {
-  filterByMarkers,
-  type MarkerFilter,
-  validatedLabels,
-  verdicts,
-} from '../../lib/labels/marker-filter.ts'
+import { isTypeLabel, type LabelledExpression } from '../../lib/labels/expression.ts'
+import { filterByMarkers, type MarkerFilter, verdicts } from '../../lib/labels/marker-filter.ts'
 import { hasShared } from '../support/shared.ts'
 import { canonicalMarkers, goldenQuery, goldenRows, labelled } from './expressions.ts'
 
@@ -178,3 +174,19 @@ describe('the filter', () => {
     expect(filterByMarkers(cells, { place, markers: own, confidence }).types[0]?.markers).toEqual(['f'])
   })
 })
+
+/** Labels as a column: a cell's own where it passed, else "Unassigned", or "not-assessed" where nothing could be said. */
+function validatedLabels(
+  { both }: Pick<MarkerFilter, 'both'>,
+  {
+    codes,
+    labels,
+    unassigned = 'Unassigned',
+  }: Pick<LabelledExpression, 'codes' | 'labels'> & { unassigned?: string },
+): string[] {
+  return Array.from(codes, (code, cell) => {
+    const label = labels[code]
+    if (label === undefined || !isTypeLabel(label) || both[cell] === verdicts.failed) return unassigned
+    return both[cell] === verdicts.passed ? label : 'not-assessed'
+  })
+}

@@ -1,12 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { broadenCalls, coversMatrix, probabilityOfCall } from '../../lib/labels/broader-labels.ts'
-import {
-  assignLabels,
-  filterLowConfidence,
-  filterLowCountTypes,
-  reasons,
-} from '../../lib/labels/thresholds.ts'
+import { assignLabels, reasons } from '../../lib/labels/thresholds.ts'
 
 const labels = ['B', '__proto__', 'T']
 const calls = {
@@ -81,19 +76,6 @@ describe('assigning labels', () => {
   test('values for other cells are refused', () => {
     expect(() => assignLabels({ ...calls, confidence: new Float64Array(3) })).toThrow(RangeError)
     expect(() => assignLabels(calls, { outOfReference: { tails: new Float64Array(3) } })).toThrow(RangeError)
-  })
-})
-
-describe("SpatialCore's filters of names", () => {
-  test('replace strictly below 0.5, and below 15 cells, unless told otherwise', () => {
-    expect(
-      filterLowConfidence(['B', 'T', 'M'], { confidence: Float32Array.of(0.5, 0.49, Number.NaN) }),
-    ).toEqual(['B', 'Unassigned', 'Unassigned'])
-    const names = [...Array<string>(15).fill('B'), ...Array<string>(14).fill('constructor'), 'Unassigned']
-    const filtered = filterLowCountTypes(names)
-    expect(filtered.filter((name) => name === 'Low_count')).toHaveLength(14)
-    expect(filtered.at(-1)).toBe('Unassigned')
-    expect(filterLowCountTypes(names, { minCells: 1 })).toEqual(names)
   })
 })
 

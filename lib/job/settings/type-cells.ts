@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { BadInput } from '../errors.ts'
+import { obsmSpatial } from '../stored-names.ts'
 import {
   clId,
   columnName,
@@ -294,7 +295,7 @@ export const typeCellsSettings = z.strictObject({
     .string()
     .min(1)
     .max(200)
-    .default('spatial')
+    .default(obsmSpatial)
     .describe('obsm with the coordinates of the cells'),
   ...mapFields,
   compute: z

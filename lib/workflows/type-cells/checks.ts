@@ -31,7 +31,7 @@ async function filterUnmarked(
   { cells, outcome }: { cells: CellsToValidate; outcome: Outcome },
 ): Promise<ErrorReport[]> {
   const { settings } = context.road
-  const markers = await markersFor(context, cells.classes)
+  const { markers, notices } = await markersFor(context, cells)
   const filtered = filterByMarkers(
     {
       expression: cells.expression,
@@ -51,5 +51,5 @@ async function filterUnmarked(
   )
   for (const [cell, verdict] of filtered.markers.entries())
     if (verdict === markerVerdicts.failed) unassign(outcome, cell)
-  return filtered.notices
+  return [...notices, ...filtered.notices]
 }

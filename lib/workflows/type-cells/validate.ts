@@ -2,7 +2,9 @@
  * What the expression says of the labels: which genes set the types apart, and whether cells of a type express its markers. A check that
  * could not be made is 'not-assessed' with its reason, and nothing is taken for passed on that account.
  */
-import type { ErrorReport } from '../../job/errors.ts'
+import { BadInput, type ErrorReport } from '../../job/errors.ts'
+import { loadGenes } from '../../knowledge/genes.ts'
+import { presentMarkers } from '../../knowledge/marker-file.ts'
 import { type LabelMarkers, markersOfLabels } from '../../knowledge/markers.ts'
 import type { Expression, LabelledExpression } from '../../labels/expression.ts'
 import { type CheckedType, checkMarkers, type UncheckedType } from '../../labels/marker-check.ts'
@@ -66,7 +68,7 @@ export async function validate(
     codes: predicted.codes,
     labels: predicted.categories,
   }
-  const markers = await markersFor(context, cells.classes)
+  const { markers, notices: told } = await markersFor(context, { classes: cells.classes, genes })
   const table = new Map([...markers].map(([label, { genes: own }]) => [label, own]))
   const options = { place, markers: table }
   const checked = checkMarkers(labelled, {
@@ -80,7 +82,7 @@ export async function validate(
   const deg = degHeatmap(labelled, { place, top: settings.n_deg_genes })
   const means = markerHeatmap(labelled, options)
   const dots = markerDots(labelled, options)
-  const notices = [...checked.notices, ...ancestorNotice(markers, place)]
+  const notices = [...told, ...checked.notices, ...ancestorNotice(markers, place)]
   if (deg.status === 'not-assessed') notices.push(noDeg(deg.reason, place))
   const validation: Validation = {
     markers: [...markers],
@@ -105,19 +107,34 @@ export async function validate(
   return { validation, verdicts: Int32Array.from(checked.classes), scores: checked.scores, notices }
 }
 
-/** The user's markers come first, then those that come along, of the type or of the nearest type above it. */
+/**
+ * The user's markers come first, then those that come along, of the type or of the nearest type above it; as the data spell them, where
+ * they have them under another name.
+ */
 export async function markersFor(
   context: TypeCellsContext,
-  classes: readonly CellClass[],
-): Promise<Map<string, LabelMarkers>> {
+  { classes, genes }: { classes: readonly CellClass[]; genes: readonly string[] },
+): Promise<{ markers: Map<string, LabelMarkers>; notices: ErrorReport[] }> {
   const { settings, inputs } = context.road
   const given = givenMarkers(context.road)
   const ids = new Map(classes.flatMap(({ name, id }) => (id === null ? [] : [[name, id] as const])))
   const species = settings.organism ?? inputs[0]!.facts.inspection.species
-  return markersOfLabels(
+  const markers = await markersOfLabels(
     classes.map(({ name }) => name),
     { ids, ancestors: true, ...(given !== undefined && { given }), ...(species !== null && { species }) },
   )
+  const lists = new Map([...markers].map(([label, { genes: own }]) => [label, own]))
+  const table = species === null ? undefined : await loadGenes(species)
+  try {
+    const found = presentMarkers(lists, genes, { place: 'query', ...(table !== undefined && { table }) })
+    for (const [label, own] of found.present) markers.set(label, { ...markers.get(label)!, genes: own })
+    return { markers, notices: found.notices }
+  } catch (error) {
+    // labels do not hang on it: then no type is assessed
+    if (!(error instanceof BadInput)) throw error
+    const { code, place, problem, remedy } = error
+    return { markers, notices: [{ code, place, problem, remedy }] }
+  }
 }
 
 function ancestorNotice(markers: ReadonlyMap<string, LabelMarkers>, place: string): ErrorReport[] {
