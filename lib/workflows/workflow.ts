@@ -41,6 +41,8 @@ export type LabelTerm = Omit<LabelMatch, 'label'> & {
 export interface GeneMaps {
   /** names, where the job and not a model decides which they are */
   genes: string[] | null
+  /** what the model wants cells to be scaled over; all that was measured when absent */
+  scaledOver?: 'genes'
   /** by role of the input; targets are numbers in `genes`, or of the model's genes */
   plans: Record<string, GenePlan>
 }

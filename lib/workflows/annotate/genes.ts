@@ -21,7 +21,13 @@ export async function annotateGenes({ settings, inputs, models, model: id }: Map
     minGeneFraction: settings.min_gene_fraction,
     minGenes: settings.min_genes,
   })
-  return { maps: { genes: null, plans: { query: plan } } satisfies GeneMaps, notices: plan.notices }
+  const { scaledOver } = model
+  const maps: GeneMaps = {
+    genes: null,
+    ...(scaledOver !== undefined && { scaledOver }),
+    plans: { query: plan },
+  }
+  return { maps, notices: plan.notices }
 }
 
 /** Models say their organism in words; of others than these two there is no table of genes. */

@@ -3,7 +3,6 @@
  * and the variable genes of the query make its own map.
  */
 import { openCells } from '../../data/open-cells.ts'
-import { loadCard } from '../../models/bundle.ts'
 import { alignRows } from '../../prep/align-genes.ts'
 import { normalisedRows } from '../../prep/normalise.ts'
 import { mitochondrialGenes } from '../../prep/quality.ts'
@@ -13,7 +12,7 @@ import { planNames, planOf } from '../parts/gene-maps.ts'
 import { type PreparedQuery, prepareQuery } from '../parts/prepare-query.ts'
 import { localInput } from '../road/inputs.ts'
 import type { StepResult } from '../workflow.ts'
-import { type AnnotateContext, modelOf } from './context.ts'
+import type { AnnotateContext } from './context.ts'
 
 export interface Prepared extends PreparedQuery {
   /** names of the user's clusters, which block `given-clusters` counts; null where the vote makes its own, or there is none */
@@ -31,12 +30,12 @@ export async function prepare(context: AnnotateContext): Promise<StepResult> {
     const { place } = file
     const { from } = input.facts.counts
     const matrix = await file.matrix(input.facts.counts.matrix)
-    const plan = planOf(await context.geneMaps(), 'query')
+    const maps = await context.geneMaps()
+    const plan = planOf(maps, 'query')
     const names = planNames(plan, await file.genesOf(matrix.name))
     const { majority_voting, over_clustering } = settings
     const given = majority_voting && over_clustering ? await clusterColumn(file, over_clustering) : null
     if (given !== null) await step.writeBlock('given-clusters', given.codes)
-    const { scaledOver } = await loadCard(stores.models, modelOf(context))
     const alignment = {
       target: Int32Array.from(plan.target),
       genes: plan.modelGenes,
@@ -53,7 +52,7 @@ export async function prepare(context: AnnotateContext): Promise<StepResult> {
       rows: () => normalisedRows(matrix, { from, isMitochondrial, place }),
       aligned(slab) {
         const aligned = alignRows(slab, alignment)
-        if (scaledOver !== 'genes') return aligned
+        if (maps.scaledOver !== 'genes') return aligned
         return { ...aligned, values: rescaleRows({ ...aligned, values: aligned.values as Float32Array }) }
       },
       wantsMap: settings.umap || settings.write_neighbours || makesClusters,
