@@ -90,9 +90,15 @@ function settingProblem(issue: z.core.$ZodIssue | undefined, known: string[], pl
   return new BadInput(
     'SETTING_INVALID',
     `${place}: ${setting}`,
-    printable(issue?.message ?? 'the value does not fit'),
+    isMissing(issue)
+      ? 'it is not given, and has no default'
+      : printable(issue?.message ?? 'the value does not fit'),
     'docs/SETTINGS.md lists every setting with its values',
   )
+}
+
+function isMissing(issue: z.core.$ZodIssue | undefined): boolean {
+  return issue?.code === 'invalid_type' && issue.message.endsWith('received undefined')
 }
 
 /** Of known names, the one meant: users shorten them, so a beginning counts before likeness. */

@@ -8,10 +8,10 @@ import { join } from 'node:path'
 import type { Table } from '../../data/cells.ts'
 import { columnTexts } from '../../data/column-texts.ts'
 import { openCells } from '../../data/open-cells.ts'
-import { isCoded } from '../../job/errors.ts'
+import { atPlace, isCoded } from '../../job/errors.ts'
 import type { FactsPart, InputPin, InspectState } from '../../job/road.ts'
 import { openStep } from '../../job/steps.ts'
-import { type Environment, openStores, type Stores, setting } from '../../job/stores.ts'
+import { type Environment, openStores, type Stores, setting, storeOf } from '../../job/stores.ts'
 import { identityNotice } from '../../job/web-identity.ts'
 import { chooseCounts } from '../../prep/choose-counts.ts'
 import { matrixNamed } from '../../prep/counts-state.ts'
@@ -35,7 +35,7 @@ export async function inspectInput(state: InspectState, environment: Environment
   const step = openStep(stores.work, { state: 'InspectInput', code, dependsOn: [input, settings] })
   const part = { role: input.role, key: `${step.prefix}facts.json` }
   if ((await step.record()) !== undefined) return part
-  const { file, close } = await lookAt(pin, stores)
+  const { file, close, retold } = await lookAt(pin, stores)
   try {
     const layer = settings.counts_layer
     const inspection = await inspectDataset(file, {
@@ -74,6 +74,8 @@ export async function inspectInput(state: InspectState, environment: Environment
     await step.write('facts.json', jsonBytes(facts))
     await step.finish({ value: null, notices: facts.notices, seconds: 0, peakMemory: 0 })
     return part
+  } catch (error) {
+    throw retold(error)
   } finally {
     await close()
   }
@@ -83,19 +85,25 @@ export async function inspectInput(state: InspectState, environment: Environment
 async function lookAt(pin: InputPin, stores: Stores) {
   try {
     const file = await openInput(pin, stores, { budget })
-    return { file, close: () => file.close() }
+    return { file, close: () => file.close(), retold: (error: unknown) => error }
   } catch (error) {
     if (!isCoded(error) || error.code !== 'RANGES_UNSUPPORTED') throw error
   }
   const scratch = await mkdtemp(join(tmpdir(), 'celldrop-'))
   const { path, release } = await localInput(pin, { stores, scratch })
-  const file = await openCells(path)
+  const copy = await openCells(path)
+  const { place } = await storeOf(pin, stores)
+  // the copy's own path means nothing to anybody
+  const shown = `${place}/${pin.key}`
+  const file = { ...copy, place: shown }
+  const retold = (error: unknown) =>
+    isCoded(error) ? atPlace(error, error.place.replaceAll(path, shown)) : error
   const close = async () => {
-    await file.close()
+    await copy.close()
     await release()
     await rm(scratch, { recursive: true, force: true })
   }
-  return { file, close }
+  return { file, close, retold }
 }
 
 function geneNames(table: Table): GeneNames[] {
