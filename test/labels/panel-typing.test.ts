@@ -71,7 +71,9 @@ describe.skipIf(!hasShared)('2,170 blood cells typed on 400 genes', () => {
     const { confidence, right } = typing(run)
     const high = confidence.coarse.filter((_, cell) => right[cell])
     const low = confidence.coarse.filter((_, cell) => !right[cell])
-    expect(auroc(high, low)).toBeGreaterThan(theirs[run].right + 0.04)
+    // without NK cells the scale by called label costs a little of the ranking: .827 against .779
+    const margin = run === 'no_NK' ? 0.04 : 0.05
+    expect(auroc(high, low)).toBeGreaterThan(theirs[run].right + margin)
   })
 
   test.each(runs.slice(1))(
