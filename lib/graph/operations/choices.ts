@@ -1,0 +1,62 @@
+/** Comparisons, choices between values, and changes of type. */
+import { apply, type Expression, type Operation, scalar } from '../expression.ts'
+import { broadcast } from '../shapes.ts'
+import { type ElementType, elementTypes } from '../tensor.ts'
+import { sumTo } from './arithmetic.ts'
+
+function comparison(name: string): Operation {
+  return {
+    name,
+    infer: ([left, right]) => ({ type: 'bool', shape: broadcast(left!.shape, right!.shape) }),
+  }
+}
+
+export const isGreater = comparison('Greater')
+export const isLess = comparison('Less')
+export const isEqual = comparison('Equal')
+
+const compare = (operation: Operation) => (left: Expression, right: Expression | number) =>
+  apply(operation, [left, typeof right === 'number' ? scalar(right, left.type) : right])
+
+export const greater = compare(isGreater)
+export const less = compare(isLess)
+export const equal = compare(isEqual)
+
+/** The first where the condition holds, the second elsewhere. */
+export const choice: Operation = {
+  name: 'Where',
+  infer: ([condition, yes, no]) => ({
+    type: yes!.type,
+    shape: broadcast(condition!.shape, broadcast(yes!.shape, no!.shape)),
+  }),
+  gradient: (upstream, { inputs: [condition, yes, no] }) => {
+    const nothing = scalar(0, upstream.type)
+    return [
+      undefined,
+      sumTo(where(condition!, upstream, nothing), yes!),
+      sumTo(where(condition!, nothing, upstream), no!),
+    ]
+  },
+}
+
+export function where(condition: Expression, yes: Expression, no: Expression): Expression {
+  return apply(choice, [condition, yes, no])
+}
+
+export const conversion: Operation = {
+  name: 'Cast',
+  infer: ([of], attributes) => {
+    const number = (attributes.to as { int: number }).int
+    const [type] = Object.entries(elementTypes).find(([, { onnx }]) => onnx === number)!
+    return { type: type as ElementType, shape: of!.shape }
+  },
+  gradient: (upstream, { inputs: [of] }) => [isReal(of!.type) ? cast(upstream, of!.type) : undefined],
+}
+
+export function cast(of: Expression, type: ElementType): Expression {
+  return of.type === type ? of : apply(conversion, [of], { to: { int: elementTypes[type].onnx } })
+}
+
+function isReal(type: ElementType): boolean {
+  return type === 'float32' || type === 'float64'
+}

@@ -1,0 +1,93 @@
+/**
+ * A network's training as one graph: the loss of a minibatch, its gradients, Adam, and the loop over steps around them. A run is fed the cells
+ * and noise of all its steps one after another, what is carried, and the rates; it gives back what is carried and what is told of each step.
+ */
+import { type AdamOptions, adam } from '../graph/adam.ts'
+import { type Expression, input } from '../graph/expression.ts'
+import { type FeedSpec, feedsOfStep } from '../graph/feeds.ts'
+import { gradients } from '../graph/gradient.ts'
+import { type Carried, loopGraph, stepNumber } from '../graph/loop.ts'
+import type { Graph } from '../graph/onnx-write.ts'
+import { add, squeeze } from '../graph/operations/arithmetic.ts'
+import { type Builder, builder, type Noise, type WeightSpec } from './network.ts'
+
+export interface TrainingParts {
+  /** one number, any shape with a single entry */
+  loss: Expression
+  /** numbers worth knowing of each step, likewise */
+  told: Readonly<Record<string, Expression>>
+}
+
+export interface TrainingPlan {
+  /** puts the network together; numbers that change from epoch to epoch come by `rate(name)` */
+  network(into: Builder, rate: (name: string) => Expression): TrainingParts
+  /** weights that move; all when absent */
+  trains?: (name: string) => boolean
+  /** statistics that stay */
+  isFixed?: (name: string) => boolean
+  optimiser: Omit<AdamOptions, 'rate' | 'stepsBefore'>
+}
+
+export interface TrainingGraph {
+  graph: Graph
+  /** of the whole network, trained or not; those that do not move are fed under their names */
+  weights: ReadonlyMap<string, WeightSpec>
+  /** weights that move, and statistics: fed as `NAME.first`, given back as `NAME.after` */
+  carried: readonly string[]
+  feeds: ReadonlyMap<string, FeedSpec>
+  noise: ReadonlyMap<string, Noise>
+  /** numbers, [] each, that are fed; 'rate' among them */
+  rates: readonly string[]
+  told: readonly string[]
+}
+
+export function trainingGraph(name: string, plan: TrainingPlan): TrainingGraph {
+  const { trains = () => true, isFixed = () => false } = plan
+  const step = stepNumber()
+  const rates = new Map<string, Expression>()
+  const number = (of: string): Expression => {
+    const there = rates.get(of) ?? input(of, { type: 'float32', shape: [] })
+    rates.set(of, there)
+    return there
+  }
+  const into = builder('training', { feeds: feedsOfStep(step), isFixed })
+  const { loss, told } = plan.network(into, number)
+  const moving = [...into.weights].filter(([of, { kind }]) => kind === 'trained' && trains(of))
+  const slopes = gradients(
+    loss,
+    moving.map(([, { expression }]) => expression),
+  )
+  const moved = moving.flatMap(([of, { expression: weight }], i) => {
+    const gradient = slopes[i]
+    // PyTorch skips what the loss does not depend on: no step and no decay
+    return gradient === undefined ? [] : [[of, { weight, gradient }] as const]
+  })
+  const stepsBefore = input('steps-before', { type: 'float32', shape: [] })
+  const carried: Record<string, Carried> = {
+    'steps-before': { before: stepsBefore, after: add(stepsBefore, 1) },
+    ...adam(Object.fromEntries(moved), { ...plan.optimiser, rate: number('rate'), stepsBefore }),
+    ...Object.fromEntries(into.statistics),
+  }
+  const numbers = { loss, ...told }
+  const graph = loopGraph(name, {
+    number: step,
+    carried,
+    told: Object.fromEntries(Object.entries(numbers).map(([of, value]) => [of, single(value)])),
+  })
+  return {
+    graph,
+    weights: into.weights,
+    carried: Object.keys(carried),
+    feeds: into.feeds.taken,
+    noise: into.noise,
+    rates: [...rates.keys()],
+    told: Object.keys(numbers),
+  }
+}
+
+function single(value: Expression): Expression {
+  return squeeze(
+    value,
+    value.shape.map((_, axis) => axis),
+  )
+}
