@@ -6,15 +6,7 @@ import type { ErrorReport } from '../job/errors.ts'
 import type { NumberArray, NumberType } from './tree.ts'
 
 /** Values of a matrix as stored; 64-bit integers come as Float64Array where every one is exact. */
-export type SlabValues =
-  | Int8Array
-  | Uint8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | Float32Array
-  | Float64Array
+export type SlabValues = Exclude<NumberArray, BigInt64Array | BigUint64Array>
 
 /** Rows [start, start + rows) of a matrix in CSR form; column numbers within a row as stored, each at most once. */
 export interface RowSlab {

@@ -1,6 +1,7 @@
 /**
  * Which places beside its own inbox an installation reads. On a laptop its owner decides by naming them; in an account the platform
- * engineer does, by CELLDROP_SOURCES: `https://datasets.cellxgene.cziscience.com/, s3://bucket/prefix, gs://bucket`.
+ * engineer does, by CELLDROP_SOURCES: `https://datasets.cellxgene.cziscience.com/, s3://bucket/prefix, gs://bucket`, and of services that
+ * references are acquired from, whole: `cellxgene://`, `synapse://`.
  *
  * A pattern is a host or bucket and whole segments of a path, compared exactly: `https://good.com` is neither `https://good.com.evil.com`
  * nor `https://good.com:444`, and `s3://b/data` is not `s3://b/database`. Trap: whatever a server might resolve further (`..`, `%2e`,
@@ -18,7 +19,10 @@ interface Source {
 }
 
 /** Every file that its owner may read is allowed on a laptop. */
-const everywhere = ['s3:', 'gs:', 'https:', 'http:'] as const
+const everywhere = ['s3:', 'gs:', 'https:', 'http:', 'cellxgene:', 'synapse:'] as const
+
+/** What stands behind is theirs to say: a part of one cannot be allowed alone. */
+const services = ['cellxgene://', 'synapse://']
 
 /** Patterns for `isAllowedSource`; none where CELLDROP_SOURCES is not set. @throws BadInput CONFIGURATION */
 export function allowedSources(environment: Environment): readonly string[] {
@@ -28,9 +32,10 @@ export function allowedSources(environment: Environment): readonly string[] {
     .map((pattern) => pattern.trim())
     .filter((pattern) => pattern !== '')
   for (const pattern of patterns) {
-    if (partsOf(pattern) !== undefined) continue
+    if (services.includes(pattern) || partsOf(pattern) !== undefined) continue
     const problem = `"${shownLocation(pattern)}" is no place to read from`
-    const remedy = 'Write https://host/path/, s3://bucket/prefix or gs://bucket/prefix, with commas between'
+    const remedy =
+      'Write https://host/path/, s3://bucket/prefix, gs://bucket/prefix, cellxgene:// or synapse://, with commas between'
     throw new BadInput('CONFIGURATION', 'CELLDROP_SOURCES', problem, remedy)
   }
   return patterns
@@ -38,6 +43,9 @@ export function allowedSources(environment: Environment): readonly string[] {
 
 /** Whether a location lies at or below one of the patterns. What cannot be read as a location is not allowed. */
 export function isAllowedSource(location: string, allowed: readonly string[]): boolean {
+  const service = services.find((scheme) => location.toLowerCase().startsWith(scheme))
+  if (service !== undefined)
+    return allowed.some((pattern) => pattern === service || `${pattern}//` === service)
   const at = partsOf(location)
   if (at === undefined || at.segments.length === 0) return false
   return allowed.some((pattern) => {

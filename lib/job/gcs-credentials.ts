@@ -1,5 +1,5 @@
 /**
- * Who reads from Google Cloud Storage: the account whose key file GOOGLE_APPLICATION_CREDENTIALS names, or nobody in particular, which
+ * Who asks Google Cloud Storage: the account whose key file GOOGLE_APPLICATION_CREDENTIALS names, or nobody in particular, which
  * public buckets allow. Keys of service accounts and the sign-in of a user (`gcloud auth application-default login`) are understood.
  *
  * google-auth-library would do this and twenty things more; a signed claim (RFC 7523) and a refresh token (RFC 6749, 6) are two small
@@ -13,19 +13,25 @@ import { StoreFailure } from './errors.ts'
 import { hasCode } from './folder-errors.ts'
 import { readSmall, type Web } from './web-request.ts'
 
+/** What a token allows, asked for by whoever needs it; a user's sign-in has the rights that it was given. */
+export const gcsScopes = {
+  read: 'https://www.googleapis.com/auth/devstorage.read_only',
+  write: 'https://www.googleapis.com/auth/devstorage.read_write',
+} as const
+
 export interface GoogleCredentials {
   /** path of the key file */
   file: string
   web: Web
   /** milliseconds since 1970 */
   clock: () => number
+  scope: string
   /** origin of a server that stands in for Google's, which may then hand out tokens too */
   emulator?: string
 }
 
 const mostKeyBytes = 64 << 10
 const mostAnswerBytes = 64 << 10
-const scope = 'https://www.googleapis.com/auth/devstorage.read_only'
 const googleTokens = 'https://oauth2.googleapis.com/token'
 /** a token is renewed before it ends: a request begun with it must not meet its end */
 const marginMs = 120_000
@@ -85,14 +91,14 @@ export function googleToken(credentials: GoogleCredentials): () => Promise<strin
 }
 
 async function fetchToken(credentials: GoogleCredentials): Promise<{ token: string; lastsMs: number }> {
-  const { file, web, clock } = credentials
+  const { file, web, clock, scope } = credentials
   const key = await readKeyFile(file)
   const url = tokenUrl(key, credentials)
   const body = new URLSearchParams(
     key.type === 'service_account'
       ? {
           grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
-          assertion: signedClaim(key, { now: clock(), file }),
+          assertion: signedClaim(key, { now: clock(), scope, file }),
         }
       : {
           grant_type: 'refresh_token',
@@ -166,7 +172,7 @@ function tokenUrl({ token_uri: uri }: KeyFile, { file, emulator }: GoogleCredent
 
 function signedClaim(
   key: Extract<KeyFile, { type: 'service_account' }>,
-  { now, file }: { now: number; file: string },
+  { now, scope, file }: { now: number; scope: string; file: string },
 ): string {
   const issued = Math.floor(now / 1000)
   const header = {

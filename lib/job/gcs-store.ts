@@ -1,150 +1,103 @@
 /**
- * The read-only object store over a bucket of Google Cloud Storage, by its JSON API: public buckets without credentials, others with
- * those of gcs-credentials.ts. `@google-cloud/storage` is not worth its forty packages for three kinds of request.
+ * The object store over a bucket of Google Cloud Storage, by its JSON API (gcs-service.ts asks, gcs-write.ts writes).
+ * `@google-cloud/storage` is not worth its forty packages for six kinds of request.
  *
- * A content is pinned by its generation, which is asked for in every request. Its etag here is the MD5 that Google keeps, since Google's
- * own changes with the metadata too. Traps: an object of another generation is 404, as is one that is gone; what was stored with
- * `Content-Encoding: gzip` is unpacked on its way and has no ranges.
+ * A content is pinned by its generation, which is asked for in every request. Traps: an object of another generation is 404, as is one
+ * that is gone; what was stored with `Content-Encoding: gzip` is unpacked on its way and has no ranges.
  */
 import { z } from 'zod'
-import { BadInput, StoreFailure } from './errors.ts'
-import { googleToken } from './gcs-credentials.ts'
+import { StoreFailure } from './errors.ts'
+import { infoOf, jsonAnswer, mostMetadataBytes, objectFields } from './gcs-answer.ts'
+import {
+  type GcsObject,
+  type GcsService,
+  type GcsServiceOptions,
+  gcsUrl,
+  openGcsService,
+} from './gcs-service.ts'
+import { removeGcsObject, writeGcsObject } from './gcs-write.ts'
 import { checkKey, checkRange } from './object-key.ts'
 import type { ObjectInfo, ObjectStore, Pin } from './store.ts'
-import type { Environment } from './stores.ts'
-import { isLoopbackHost } from './web-address.ts'
-import type { WebSource } from './web-answer.ts'
-import { badAnswer, readOnly, statusFailure, unsupportedAnswer } from './web-errors.ts'
+import { pinnedHead, type WebSource } from './web-answer.ts'
+import { badAnswer, unsupportedAnswer } from './web-errors.ts'
 import { readWebObject, readWebRange, streamWebObject } from './web-read.ts'
-import { letGo, openWeb, readSmall, type Web, type WebAnswer, type WebOptions } from './web-request.ts'
+import { letGo } from './web-request.ts'
 import { takingCharge } from './write-body.ts'
 
-export interface GcsStoreOptions extends WebOptions {
+export interface GcsStoreOptions extends GcsServiceOptions {
   bucket: string
   /** put before every key, with one slash between */
   prefix?: string
-  /** GOOGLE_APPLICATION_CREDENTIALS, STORAGE_EMULATOR_HOST */
-  environment: Environment
-  /** milliseconds since 1970 */
-  clock?: () => number
 }
 
-const google = 'https://storage.googleapis.com'
-const mostMetadataBytes = 1 << 20
 const mostListingBytes = 32 << 20
-const objectFields = 'name,size,generation,md5Hash,updated,contentEncoding'
 
 /** No request is made yet. @throws BadInput CONFIGURATION where STORAGE_EMULATOR_HOST is not on this machine */
-export function openGcsStore(options: GcsStoreOptions): ObjectStore {
-  const { bucket, prefix = '' } = options
+export function openGcsStore({ bucket, prefix = '', ...options }: GcsStoreOptions): ObjectStore {
   const base = prefix.replace(/\/+$/, '') === '' ? '' : `${prefix.replace(/\/+$/, '')}/`
   const place = `gs://${bucket}/${base}`.replace(/\/$/, '')
-  const service = serviceOf(options)
-  const source = gcsSource({ bucket, base, place }, service)
+  const service = openGcsService(options)
+  const object = (key: string): GcsObject => {
+    checkKey(place, key)
+    checkKey(`gs://${bucket}`, base + key) // the limit of 1024 bytes counts the prefix
+    return { service, bucket, key, fullKey: base + key, place: `${place}/${key}` }
+  }
+  const source = gcsSource(service, { place, object })
+  /** An etag alone cannot be asked for: what lies there must have it, and its generation is then read. */
+  const withVersion = async (key: string, pin: Pin) =>
+    pin.versionId === undefined ? pinnedHead(source, key, pin) : pin
   return {
     place,
     head: async (key) => source.head(key),
     async readRange(key, range, pin) {
       checkRange(range)
-      return readWebRange(source, key, { range, pin })
+      return readWebRange(source, key, { range, pin: await withVersion(key, pin) })
     },
-    read: async (key, asked) => readWebObject(source, key, asked),
+    async read(key, { maxBytes, pin }) {
+      return readWebObject(source, key, { maxBytes, ...(pin && { pin: await withVersion(key, pin) }) })
+    },
     openRead: async (key, pin) => streamWebObject(source, key, pin),
-    write: (key, body) => takingCharge(body, () => Promise.reject(readOnly(source.nameOf(key)))),
+    write: (key, body, written) =>
+      takingCharge(body, async () => writeGcsObject(object(key), body, written ?? {})),
     async *list(keyPrefix) {
-      for await (const info of listBucket({ bucket, place }, base + keyPrefix, service)) {
+      for await (const info of listBucket(service, { bucket, place, prefix: base + keyPrefix })) {
         const key = info.key.slice(base.length)
         if (key !== '') yield { ...info, key }
       }
     },
-    remove: async (key) => {
-      throw readOnly(source.nameOf(key))
-    },
+    remove: async (key) => removeGcsObject(object(key)),
   }
 }
 
-interface Service {
-  web: Web
-  signIn: string
-  /** a request below /storage/v1/, with the credentials that there are */
-  ask(
-    path: string,
-    request: { place: string; query: Record<string, string>; range?: string; bytes: number },
-  ): Promise<WebAnswer>
-}
-
-function serviceOf({ bucket: _, environment, clock = wallClock, ...options }: GcsStoreOptions): Service {
-  const emulator = emulatorOf(environment)
-  const web = openWeb({ ...options, isLocal: options.isLocal || emulator !== undefined })
-  const file = environment.GOOGLE_APPLICATION_CREDENTIALS
-  const token = file
-    ? googleToken({ file, web, clock, ...(emulator !== undefined && { emulator }) })
-    : undefined
-  const signIn = file
-    ? `Give the account of ${file} the role "Storage Object Viewer" on this bucket`
-    : 'Set GOOGLE_APPLICATION_CREDENTIALS to the key file of an account that may read this bucket'
-  return {
-    web,
-    signIn,
-    async ask(path, { place, query, range, bytes }) {
-      const url = new URL(`${emulator ?? google}/storage/v1/${path}?${new URLSearchParams(query)}`)
-      const headers = {
-        ...(range !== undefined && { range }),
-        ...(token && { authorization: `Bearer ${await token()}` }),
-      }
-      return web.ask(url, { place, headers, bytes })
-    },
-  }
-}
-
-function wallClock(): number {
-  return performance.timeOrigin + performance.now()
-}
-
-function emulatorOf({ STORAGE_EMULATOR_HOST: host }: Environment): string | undefined {
-  if (!host) return undefined
-  const named = host.includes('://') ? host : `http://${host}`
-  const url = URL.canParse(named) ? new URL(named) : undefined
-  if (url && /^https?:$/.test(url.protocol) && isLoopbackHost(url.hostname)) return url.origin
-  const remedy = 'Leave it unset, or name a server on this machine, such as localhost:4443'
-  throw new BadInput('CONFIGURATION', 'STORAGE_EMULATOR_HOST', 'this is no server on this machine', remedy)
-}
-
-interface Bucket {
-  bucket: string
-  /** of the keys: '' or ending in a slash */
-  base: string
-  place: string
-}
-
-function gcsSource({ bucket, base, place }: Bucket, { web, ask, signIn }: Service): WebSource {
+function gcsSource(
+  service: GcsService,
+  { place, object }: { place: string; object: (key: string) => GcsObject },
+): WebSource {
+  const { web, signIn } = service
   const nameOf = (key: string) => `${place}/${key}`
-  const pathOf = (key: string) => {
-    checkKey(place, key)
-    checkKey(`gs://${bucket}`, base + key)
-    return `b/${encodeURIComponent(bucket)}/o/${encodeURIComponent(base + key)}`
-  }
+  const urlOf = (key: string, query: Record<string, string>) => gcsUrl(service, { ...object(key), query })
   return {
     web,
-    signIn,
+    signIn: signIn.read,
     nameOf,
     async head(key) {
-      const named = { place: nameOf(key), query: { fields: objectFields }, bytes: mostMetadataBytes }
-      const answer = await ask(pathOf(key), named)
+      const named = { place: nameOf(key), act: 'read' as const, bytes: mostMetadataBytes }
+      const answer = await service.ask(urlOf(key, { fields: objectFields }), named)
       if (answer.status === 404) {
         letGo(answer)
         return undefined
       }
-      const told = await jsonAnswer(answer, { place: nameOf(key), mostBytes: mostMetadataBytes, signIn })
+      const limits = { place: nameOf(key), mostBytes: mostMetadataBytes, signIn: signIn.read }
+      const told = await jsonAnswer(answer, limits)
       refuseStoredGzip(told, nameOf(key))
       return infoOf(told, key, nameOf(key))
     },
     ask: (key, { pin, range, bytes }) =>
-      ask(pathOf(key), {
+      service.ask(urlOf(key, { alt: 'media', ...generationOf(pin) }), {
         place: nameOf(key),
+        act: 'read',
         bytes,
-        query: { alt: 'media', ...generationOf(pin) },
-        ...(range !== undefined && { range }),
+        ...(range !== undefined && { headers: { range } }),
       }),
     isPinned: ({ headers }, _, { versionId }) => {
       const generation = headers['x-goog-generation']
@@ -159,32 +112,6 @@ function generationOf(pin: Pin | undefined): Record<string, string> {
   return { generation: pin.versionId, ifGenerationMatch: pin.versionId }
 }
 
-const objectAnswer = z.object({
-  name: z.string(),
-  size: z.string().regex(/^\d{1,15}$/),
-  generation: z.string().regex(/^\d{1,20}$/),
-  md5Hash: z
-    .string()
-    .regex(/^[A-Za-z0-9+/]{22}==$/)
-    .optional(),
-  updated: z.iso.datetime({ offset: true }),
-})
-
-function infoOf(told: unknown, key: string, place: string): ObjectInfo {
-  const parsed = objectAnswer.safeParse(told)
-  if (!parsed.success) throw badAnswer(place, 'the answer lacks size, generation or date')
-  const { size, generation, md5Hash, updated } = parsed.data
-  const md5 = md5Hash === undefined ? undefined : Buffer.from(md5Hash, 'base64').toString('hex')
-  return {
-    key,
-    size: Number(size),
-    etag: md5 === undefined ? `"generation-${generation}"` : `"${md5}"`,
-    versionId: generation,
-    modified: Date.parse(updated),
-    ...(md5 !== undefined && { md5 }),
-  }
-}
-
 function refuseStoredGzip(told: unknown, place: string): void {
   if (z.object({ contentEncoding: z.literal('gzip') }).safeParse(told).success)
     throw unsupportedAnswer(
@@ -193,46 +120,31 @@ function refuseStoredGzip(told: unknown, place: string): void {
     )
 }
 
-async function jsonAnswer(
-  answer: WebAnswer,
-  { place, mostBytes, signIn }: { place: string; mostBytes: number; signIn: string },
-): Promise<unknown> {
-  const { status } = answer
-  if (status !== 200) {
-    letGo(answer)
-    throw statusFailure({ status, place, remedy: signIn })
-  }
-  const bytes = await readSmall(answer, { place, mostBytes })
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes))
-  } catch {
-    throw badAnswer(place, 'the answer is not JSON')
-  }
-}
-
 const listingAnswer = z.object({
   items: z.array(z.unknown()).max(10_000).optional(),
   nextPageToken: z.string().min(1).optional(),
 })
 
 async function* listBucket(
-  { bucket, place }: { bucket: string; place: string },
-  prefix: string,
-  { ask, signIn }: Service,
+  service: GcsService,
+  { bucket, place, prefix }: { bucket: string; place: string; prefix: string },
 ): AsyncGenerator<ObjectInfo> {
   let pageToken: string | undefined
   let previous = Buffer.alloc(0)
   do {
     const fields = `items(${objectFields}),nextPageToken`
     const query = { prefix, fields, ...(pageToken !== undefined && { pageToken }) }
-    const path = `b/${encodeURIComponent(bucket)}/o`
-    const answer = await ask(path, { place, query, bytes: mostListingBytes })
+    const answer = await service.ask(gcsUrl(service, { bucket, query }), {
+      place,
+      act: 'read',
+      bytes: mostListingBytes,
+    })
     if (answer.status === 404) {
       letGo(answer)
       throw new StoreFailure('BUCKET_MISSING', place, 'there is no such bucket', 'Check the name')
     }
     const told = listingAnswer.safeParse(
-      await jsonAnswer(answer, { place, mostBytes: mostListingBytes, signIn }),
+      await jsonAnswer(answer, { place, mostBytes: mostListingBytes, signIn: service.signIn.read }),
     )
     if (!told.success) throw badAnswer(place, 'the listing cannot be used')
     for (const item of told.data.items ?? []) {

@@ -9,21 +9,28 @@ import { parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { BadInput } from './errors.ts'
 import { printable } from './object-key.ts'
-import { annotateSettings } from './settings/annotate.ts'
+import { acquireSettings, refuseSecrets } from './settings/acquire.ts'
+import { annotateSettings, checkAnnotate } from './settings/annotate.ts'
 import { checkTypeCells, typeCellsDefaults, typeCellsSettings } from './settings/type-cells.ts'
 
 /** The settings of each workflow; a new workflow adds its schema here. */
-export const workflowSettings = { annotate: annotateSettings, 'type-cells': typeCellsSettings } as const
+export const workflowSettings = {
+  annotate: annotateSettings,
+  'type-cells': typeCellsSettings,
+  acquire: acquireSettings,
+} as const
 
 export type WorkflowName = keyof typeof workflowSettings
 export type SettingsOf<Name extends WorkflowName> = z.infer<(typeof workflowSettings)[Name]>
 export type Settings = SettingsOf<WorkflowName>
+/** Of workflows that begin with files of cells, which InspectInput looks at. */
+export type CellSettings = Exclude<Settings, SettingsOf<'acquire'>>
 
 export const longestManifest = 1 << 20
 
 /**
  * @param place where the job file lies, for messages
- * @throws BadInput MANIFEST_UNREADABLE, WORKFLOW_UNKNOWN, SETTING_UNKNOWN, SETTING_INVALID
+ * @throws BadInput MANIFEST_UNREADABLE, WORKFLOW_UNKNOWN, SETTING_UNKNOWN, SETTING_INVALID, SECRET_IN_JOB
  */
 export function parseManifest(bytes: Uint8Array, place: string): Settings {
   return checkSettings(readDocument(bytes, place), place)
@@ -40,9 +47,11 @@ export function checkSettings(given: unknown, place: string): Settings {
     const problem = name === undefined ? 'it names no workflow' : `there is no workflow ${shown(name)}`
     throw new BadInput('WORKFLOW_UNKNOWN', `${place}: workflow`, problem, `Workflows: ${known}`)
   }
+  if (name === 'acquire') refuseSecrets(given, place)
   const filled = 'compat' in given ? { ...typeCellsDefaults(given.compat), ...given } : given
   const checked = schema.safeParse(filled)
   if (checked.success) {
+    if (checked.data.workflow === 'annotate') checkAnnotate(checked.data, place)
     if (checked.data.workflow === 'type-cells') checkTypeCells(checked.data, place)
     return checked.data
   }

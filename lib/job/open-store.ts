@@ -1,5 +1,5 @@
 /**
- * From what a user types to a store: a folder's path, `s3://bucket/prefix`, and to read from only `gs://bucket/prefix` and `https://host`.
+ * From what a user types to a store: a folder's path, `s3://bucket/prefix`, `gs://bucket/prefix`, and to read from only `https://host`.
  * Trap: any other `scheme://` would be a legal folder name too; it is refused, as is a bucket name that its service would not take.
  */
 import { resolve } from 'node:path'

@@ -3,6 +3,8 @@
  * every machine, and its state can be stored with a checkpoint. It decides samples and noise, never anything secret.
  */
 export interface Random {
+  /** 32 uniform bits, as a whole number in [0, 2^32) */
+  bits(): number
   /** uniform in [0, 1), 53 bits */
   uniform(): number
   /** uniform whole number in [0, below), without bias; 1 <= below <= 2^32 */
@@ -57,6 +59,7 @@ export function restoreRandom(from: RandomState): Random {
   }
 
   return {
+    bits: word,
     uniform,
     integer,
     normal() {

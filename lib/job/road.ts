@@ -67,6 +67,9 @@ export interface FactsPart {
 
 export type BatchState = 'Prepare' | 'Fit' | 'Embed' | 'Label' | 'Publish'
 
+/** Where a job goes on after Prepare: what trains, what only labels, and what has nothing to label. */
+export type AfterPrepare = Extract<BatchState, 'Fit' | 'Embed' | 'Publish'>
+
 export interface StepPlan {
   /** name or ARN of a job queue */
   queue: string
@@ -76,11 +79,12 @@ export interface StepPlan {
 export interface PlanPart {
   /** key of the road file in the work store: all that the Batch steps need, named by its content */
   road: string
-  trains: boolean
+  afterPrepare: AfterPrepare
   /** at least 2, the smallest array job */
   shards: number
   steps: Record<BatchState, StepPlan>
-  expected: { minutes: number; dollars: number | null }
+  /** null where nothing is known of it before */
+  expected: { minutes: number | null; dollars: number | null }
   /** how often RetryElsewhere has sent a step back */
   retries: number
 }

@@ -1,6 +1,6 @@
 /**
- * Where objects live: one small interface over a folder and over S3, so that the same code runs on a laptop and in an account; web servers
- * and Google Cloud Storage have it too, to read from only (their writes throw STORE_READ_ONLY).
+ * Where objects live: one small interface over a folder, S3 and Google Cloud Storage, so that the same code runs on a laptop and in an
+ * account; web servers have it too, to read from only (their writes throw STORE_READ_ONLY).
  *
  * Keys are opaque, `/`-separated UTF-8. A version is pinned when it is first seen (`head`) and every later read names it,
  * so that an object overwritten in the middle of a read is an error and never a mixture of two files.
@@ -17,7 +17,7 @@ export interface ObjectInfo {
   versionId?: string
   /** hexadecimal MD5 of the content, where the store says that it is one; an etag that looks like one need not be */
   md5?: string
-  /** milliseconds since 1970 */
+  /** milliseconds since 1970; 0 where a web server does not say */
   modified: number
 }
 

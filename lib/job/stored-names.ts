@@ -23,10 +23,14 @@ export function annotationPrefix({
 export interface AnnotationNames {
   /** obs: the label of highest probability */
   predicted: string
+  /** obs, with `min_confidence`: the label of every cell, before the unsure ones were left unassigned */
+  predictedRaw: string
   /** obs: 0 sure, 1 unsure */
   uncertainty: string
   /** obs: Cell Ontology id of the label, "unknown" where it has none */
   ontologyId: string
+  /** obs, of several models: which one the cell's own label is of */
+  model: string
   /** obs, with voting: the label of the cell alone, before its cluster was asked */
   predictedByCell: string
   /** obs, with voting: the small cluster that voted */
@@ -54,8 +58,10 @@ export interface AnnotationNames {
 export function annotationNames(prefix: string): AnnotationNames {
   return {
     predicted: `${prefix}_predicted`,
+    predictedRaw: `${prefix}_predicted_raw`,
     uncertainty: `${prefix}_predicted_uncertainty`,
     ontologyId: `${prefix}_predicted_ontology_term_id`,
+    model: `${prefix}_model`,
     predictedByCell: `${prefix}_predicted_by_cell`,
     overClustering: `${prefix}_over_clustering`,
     majorityShare: `${prefix}_majority_share`,

@@ -1,6 +1,7 @@
 /**
- * The four stores of an installation, from the environment: folders on a laptop, buckets in an account.
- * CELLDROP_INBOX what users drop, CELLDROP_WORK what steps hand on, CELLDROP_MODELS model bundles, CELLDROP_OUTBOX results.
+ * The five stores of an installation, from the environment: folders on a laptop, buckets in an account.
+ * CELLDROP_INBOX what users drop, CELLDROP_WORK what steps hand on, CELLDROP_MODELS model bundles,
+ * CELLDROP_REFERENCES labelled files to learn from, CELLDROP_OUTBOX results.
  */
 import { BadInput } from './errors.ts'
 import { openStore } from './open-store.ts'
@@ -11,6 +12,7 @@ export interface Stores {
   inbox: ObjectStore
   work: ObjectStore
   models: ObjectStore
+  references: ObjectStore
   outbox: ObjectStore
   /** what they were opened from: it says how other places may be read */
   environment?: Environment
@@ -21,13 +23,14 @@ export type Environment = Readonly<Record<string, string | undefined>>
 /** @throws BadInput CONFIGURATION where a variable is not set */
 export async function openStores(environment: Environment): Promise<Stores> {
   const open = (name: string) => openStore(setting(environment, name))
-  const [inbox, work, models, outbox] = await Promise.all([
+  const [inbox, work, models, references, outbox] = await Promise.all([
     open('CELLDROP_INBOX'),
     open('CELLDROP_WORK'),
     open('CELLDROP_MODELS'),
+    open('CELLDROP_REFERENCES'),
     open('CELLDROP_OUTBOX'),
   ])
-  return { inbox, work, models, outbox, environment }
+  return { inbox, work, models, references, outbox, environment }
 }
 
 export function setting(environment: Environment, name: string): string {

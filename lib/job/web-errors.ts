@@ -57,7 +57,7 @@ export function readOnly(place: string): StoreFailure {
     'STORE_READ_ONLY',
     place,
     problem,
-    'Name a folder or s3://bucket/prefix to write to',
+    'Name a folder, s3://bucket/prefix or gs://bucket/prefix to write to',
   )
 }
 

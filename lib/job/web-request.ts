@@ -21,6 +21,8 @@ export interface WebOptions {
   wait?: (milliseconds: number) => Promise<unknown>
   /** how often one thing is asked for, 4 when absent */
   tries?: number
+  /** the first rest between tries, a quarter of a second when absent; each is three times the last */
+  firstRestMs?: number
   /** silence that counts as broken, a minute when absent */
   patienceMs?: number
   /** PEM of authorities that sign certificates, in place of the public ones */
@@ -30,9 +32,11 @@ export interface WebOptions {
 export interface WebRequest {
   /** how the object is named to a person */
   place: string
-  method?: 'GET' | 'HEAD' | 'POST'
+  method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
   headers?: Readonly<Record<string, string>>
-  body?: string
+  body?: string | Uint8Array
+  /** in place of the usual number, for what must not be sent twice unasked */
+  tries?: number
   /** how much is expected at most: a limit of time follows from it */
   bytes?: number
   /** where the address came from a redirect: the reach that it was followed under */
@@ -61,14 +65,13 @@ export interface Web {
 }
 
 const mostRedirects = 10
-const firstRestMs = 250
 const longestRestMs = 60_000
 const slowestBytesPerMs = 16.384
 const longestTimerMs = 2 ** 31 - 1
 
 /** No request is made yet. */
 export function openWeb(options: WebOptions): Web {
-  const { wait = waitFor, tries = 4, patienceMs = 60_000 } = options
+  const { wait = waitFor, tries = 4, firstRestMs = 250, patienceMs = 60_000 } = options
   const agentOf = agents(options)
   const rest = (failures: number) => wait(Math.min(longestRestMs, firstRestMs * 3 ** (failures - 1)))
   const send = (hop: Hop, request: WebRequest) =>
@@ -80,10 +83,11 @@ export function openWeb(options: WebOptions): Web {
     tries,
     rest,
     async ask(url, request) {
+      const most = request.tries ?? tries
       for (let tried = 1; ; tried++) {
         const answer = await follow(url, request, { send, isLocal: options.isLocal }).catch(
           (error: unknown) => {
-            if (error instanceof StoreUnavailable && tried < tries) return undefined
+            if (error instanceof StoreUnavailable && tried < most) return undefined
             throw error
           },
         )
@@ -91,7 +95,7 @@ export function openWeb(options: WebOptions): Web {
         if (answer) {
           letGo(answer)
           const pause = pauseOf(answer)
-          if (tried === tries || pause > longestRestMs) throw busy(request.place, answer.status)
+          if (tried === most || pause > longestRestMs) throw busy(request.place, answer.status)
           if (pause > 0) await wait(pause)
         }
         await rest(tried)
@@ -130,7 +134,8 @@ async function follow(start: URL, request: WebRequest, { send, isLocal }: Route)
       return { status, headers: body.headers, body, url, reach }
     letGo({ body })
     if (redirects === mostRedirects) throw redirectRefused(request.place, 'it never ends')
-    if (request.method === 'POST') throw redirectRefused(request.place, 'nothing is sent to where it leads')
+    if (!/^(GET|HEAD)$/.test(request.method ?? 'GET'))
+      throw redirectRefused(request.place, 'nothing is sent to where it leads')
     const next = nextUrl(location, url, request.place)
     if (isLocal) reach = isLoopbackHost(url.hostname) ? 'all' : 'network'
     if (next.protocol !== 'https:' && !(reach === 'all' && isLoopbackHost(next.hostname)))

@@ -21,6 +21,7 @@ const gzipFlag = {
   },
 } as const satisfies Record<string, Flag>
 
+const acquireUsage = 'SOURCE [--output H5AD]'
 const typeCellsUsage = 'H5AD --references A.h5ad,B.h5ad --label-columns COLUMN,COLUMN'
 
 export const commands: Readonly<Record<string, CommandEntry>> = {
@@ -48,6 +49,17 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary:
       'train on labelled references over the genes of a file, and type its cells; every setting is a flag',
     load: async () => (await import('./workflow-command.ts')).workflowCommand('type-cells', typeCellsUsage),
+  },
+  acquire: {
+    usage: acquireUsage,
+    summary:
+      'fetch labelled cells to learn from: CELLxGENE, Synapse, or an h5ad elsewhere; every setting is a flag',
+    load: async () => (await import('./workflow-command.ts')).workflowCommand('acquire', acquireUsage),
+  },
+  references: {
+    usage: '[LOCATION]',
+    summary: 'the references that have a name, or the h5ad files at a location',
+    load: async () => (await import('./reference-commands.ts')).referencesCommand,
   },
   run: {
     usage: 'JOB.yaml',

@@ -37,17 +37,17 @@ export async function requestJob(
   { base, otherwise, models, defaultModel }: RequestContext,
 ): Promise<JobRequest> {
   const rules = rulesOf(given)
-  const locations = [...rules.inputs(given), ...rules.documents(given)].map(({ location }) =>
-    inFull(location, base),
-  )
+  const full = ({ location }: { location: string }) => inFull(location, base)
+  const locations = [...rules.inputs(given), ...rules.documents(given)].map(full)
+  const places = rules.places(given).map(full)
   const name = given.name ?? plainName(otherwise)
   checkKey('name', name)
-  const settings: Settings = { ...rules.relocated(given, locations), name }
+  const settings: Settings = { ...rules.relocated(given, [...locations, ...places]), name }
   const contents = await Promise.all(locations.map(contentOf))
-  const named = rules.model(settings)
-  const model = named === null ? undefined : (named ?? defaultModel)
-  const modelId = model === undefined ? undefined : await contentOfModel(model, models)
-  return { settings, name, identity: hashOf([settings, contents, modelId], 12) }
+  const named = rules.models(settings)
+  const names = named?.names.length === 0 ? [defaultModel] : (named?.names ?? [])
+  const ids = await Promise.all(names.map((one) => one && contentOfModel(one, models)))
+  return { settings, name, identity: hashOf([settings, contents, ids], 12) }
 }
 
 /**

@@ -79,6 +79,7 @@ function environmentOf(
     CELLDROP_INBOX: places.inbox,
     CELLDROP_WORK: places.work,
     CELLDROP_MODELS: places.models,
+    CELLDROP_REFERENCES: places.references,
     CELLDROP_OUTBOX: places.outbox,
     CELLDROP_CODE: codeVersion(root),
     CELLDROP_SCRATCH: scratch,

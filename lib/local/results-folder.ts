@@ -20,6 +20,8 @@ import { isRemote } from './places.ts'
 const resultFile = z.looseObject({
   jobId: z.string().max(200),
   outputs: z.record(z.string(), z.string()),
+  workflow: z.unknown().optional(),
+  summary: z.unknown().optional(),
 })
 
 export type JobResult = z.infer<typeof resultFile>
@@ -36,6 +38,8 @@ export interface ResultsFolder {
 interface Wanted {
   jobId: string
   overwrite: boolean
+  /** whether this result gives way although overwriting was not asked for */
+  succeeds?(result: JobResult): boolean
 }
 
 /** @throws BadInput OUTPUT_EXISTS when the result of another job is there */
@@ -43,7 +47,11 @@ export async function openResults(place: string, wanted: Wanted): Promise<Result
   const store = await openStore(place)
   const result = await readResult(store)
   const isOurs = result?.jobId === wanted.jobId
-  if (result !== undefined && !isOurs && (isRemote(place) || !wanted.overwrite))
+  if (
+    result !== undefined &&
+    !isOurs &&
+    (isRemote(place) || !(wanted.overwrite || wanted.succeeds?.(result)))
+  )
     throw occupied(place, `the result of another job (${printable(result.jobId)})`, !isRemote(place))
   const found = isOurs ? { found: result } : {}
   if (isRemote(place)) {

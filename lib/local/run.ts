@@ -8,6 +8,7 @@ import { openStore } from '../job/open-store.ts'
 import type { Start } from '../job/road.ts'
 import { readJson } from '../job/steps.ts'
 import { reportOf } from '../workflows/road/lambda.ts'
+import { rulesOf } from '../workflows/rules.ts'
 import type { Command, Invocation } from './command.ts'
 import { JobFailed } from './job-failed.ts'
 import { nextAttempt, placeJob, requestJob, stemOf } from './job-request.ts'
@@ -76,8 +77,13 @@ export async function runJob(settings: Settings, run: JobRun): Promise<void> {
   const request = await requestJob(settings, { ...run, models: places.models, defaultModel })
   const results = typeof flags.out === 'string' ? wholePlace(flags.out) : within(places.outbox, request.name)
   const { start: first, inbox } = await placeJob(request, { ...places, now: clock(), output: '' })
-  const folder = await openResults(results, { jobId: first.jobId, overwrite: request.settings.overwrite })
-  if (folder.found !== undefined) {
+  const rules = rulesOf(request.settings)
+  const folder = await openResults(results, {
+    jobId: first.jobId,
+    overwrite: rules.overwrites(request.settings),
+    succeeds: (result) => rules.succeeds?.(request.settings, result) ?? false,
+  })
+  if (folder.found !== undefined && (await isCurrent(request.settings, folder.found, results))) {
     progress(`${first.jobId} was done before: nothing to do`)
     return print(describeResult(folder.found, results, options.json))
   }
@@ -111,6 +117,15 @@ export async function runJob(settings: Settings, run: JobRun): Promise<void> {
   print(describeResult(result!, results, options.json))
 }
 
+/** @throws BadInput OUTPUT_EXISTS where it is not, and lies in a bucket, where nothing is replaced */
+async function isCurrent(settings: Settings, { summary }: JobResult, results: string): Promise<boolean> {
+  const environment = { ...process.env, CELLDROP_LOCAL_FILES: '1' }
+  if ((await rulesOf(settings).isCurrent?.(settings, summary, environment)) ?? true) return true
+  if (!isRemote(results)) return false
+  const problem = 'it holds an earlier result of this job, and in a bucket no result is replaced'
+  throw new BadInput('OUTPUT_EXISTS', results, problem, 'Give another --out')
+}
+
 /** Results take their places, and so does error.json. */
 async function untilSettled(
   start: Start,
@@ -136,7 +151,13 @@ async function untilSettled(
 export function describeResult(result: JobResult, results: string, json: boolean): string {
   if (json) return JSON.stringify({ ...result, results })
   const outputs = Object.values(result.outputs).map((name) => `  ${within(shownPlace(results), name)}`)
-  return [`${result.jobId}: done`, ...outputs].join('\n')
+  return [`${result.jobId}: done`, ...outputs, ...elsewhere(result)].join('\n')
+}
+
+/** What was written to a place outside of the results, where the job has one. */
+function elsewhere({ summary }: JobResult): string[] {
+  const output = typeof summary === 'object' && summary !== null && 'output' in summary && summary.output
+  return typeof output === 'string' ? [`  ${shownPlace(output)}`] : []
 }
 
 /** As a person would type it from here. */

@@ -7,6 +7,13 @@ import { BadInput } from '../job/errors.ts'
 import { type WorkflowName, workflowSettings } from '../job/manifest.ts'
 import type { Flag, Flags } from './command.ts'
 
+/** The setting that a command has for its argument, by workflow. */
+export const argumentOf: Record<WorkflowName, string> = {
+  annotate: 'query',
+  'type-cells': 'query',
+  acquire: 'source',
+}
+
 /** One setting as JSON Schema tells it, which is what flags and docs/SETTINGS.md go by. */
 export interface SettingFact {
   key: string
@@ -18,6 +25,8 @@ export interface SettingFact {
   minimum?: number
   maximum?: number
   aboveZero: boolean
+  /** a list that may be one text, too */
+  orOne?: boolean
   /** of a table: what its values are, and whether a file may be named in its place */
   table?: { values: 'text' | 'number'; orFile: boolean }
   describe: string
@@ -27,10 +36,12 @@ const table = z.object({
   type: z.literal('object'),
   additionalProperties: z.object({ type: z.enum(['string', 'number']) }),
 })
+const text = z.object({ type: z.literal('string') })
+const list = z.object({ type: z.literal('array') })
 const fact = z.object({
   type: z.enum(['string', 'number', 'integer', 'boolean', 'array', 'object']).optional(),
   additionalProperties: table.shape.additionalProperties.optional().catch(undefined),
-  anyOf: z.tuple([table, z.object({ type: z.literal('string') })]).optional(),
+  anyOf: z.tuple([z.union([table, text]), z.union([text, list])]).optional(),
   description: z.string(),
   default: z.unknown().optional(),
   const: z.string().optional(),
@@ -51,8 +62,9 @@ export function settingFacts(workflow: WorkflowName): SettingFact[] {
   return Object.entries(properties).map(([key, property]) => ({
     key,
     flag: key.replaceAll('_', '-'),
-    type: property.type ?? 'object',
-    ...tableOf(property),
+    ...(isTextOrList(property)
+      ? { type: 'array', orOne: true }
+      : { type: property.type ?? 'object', ...tableOf(property) }),
     choices: property.enum ?? (property.const === undefined ? [] : [property.const]),
     isRequired: required.includes(key),
     ...(property.default !== undefined && { default: property.default }),
@@ -63,8 +75,14 @@ export function settingFacts(workflow: WorkflowName): SettingFact[] {
   }))
 }
 
+function isTextOrList({ anyOf }: z.infer<typeof fact>): boolean {
+  return anyOf?.[0].type === 'string' && anyOf[1].type === 'array'
+}
+
 function tableOf({ type, anyOf, additionalProperties }: z.infer<typeof fact>): Pick<SettingFact, 'table'> {
-  const values = anyOf?.[0].additionalProperties ?? (type === 'object' ? additionalProperties : undefined)
+  const [first] = anyOf ?? []
+  const ofEither = first?.type === 'object' ? first.additionalProperties : undefined
+  const values = ofEither ?? (type === 'object' ? additionalProperties : undefined)
   if (values === undefined) return {}
   return { table: { values: values.type === 'number' ? 'number' : 'text', orFile: anyOf !== undefined } }
 }
@@ -116,8 +134,10 @@ function settingOf(setting: SettingFact, value: string | boolean | (string | boo
     case 'number':
     case 'integer':
       return numberOf(String(value), flag)
-    case 'array':
-      return texts.flatMap((text) => text.split(',').map((part) => part.trim()))
+    case 'array': {
+      const parts = texts.flatMap((text) => text.split(',').map((part) => part.trim()))
+      return setting.orOne && parts.length === 1 ? parts[0] : parts
+    }
     case 'object':
       if (entries?.orFile && texts.length === 1 && !texts[0]!.includes('=')) return texts[0]
       return Object.fromEntries(

@@ -1,7 +1,7 @@
 /** docs/SETTINGS.md and docs/job.schema.json, made from the schemas of the workflows: neither says anything that is not there. */
 import { z } from 'zod'
 import { type WorkflowName, workflowSettings } from '../job/manifest.ts'
-import { type SettingFact, settingFacts, shownDefault } from './setting-flags.ts'
+import { argumentOf, type SettingFact, settingFacts, shownDefault } from './setting-flags.ts'
 
 export function settingsPage(): string {
   const names = Object.keys(workflowSettings) as WorkflowName[]
@@ -31,14 +31,14 @@ ${table.map((row) => `| ${row.join(' | ')} |`).join('\n')}
 `
 }
 
-function typeOf({ type, table, choices, minimum, maximum, aboveZero }: SettingFact): string {
+function typeOf({ type, table, orOne, choices, minimum, maximum, aboveZero }: SettingFact): string {
   if (choices.length > 0) return choices.map((choice) => `\`${choice}\``).join(', ')
   const words = {
     string: 'text',
     number: 'number',
     integer: 'whole number',
     boolean: 'true or false',
-    array: 'list of texts',
+    array: orOne ? 'text, or list of texts' : 'list of texts',
     object: `table: label to ${table?.values === 'number' ? 'number' : 'CL id'}${table?.orFile ? ', or a file' : ''}`,
   }
   if (type !== 'number' && type !== 'integer') return words[type]
@@ -58,7 +58,7 @@ function defaultOf(setting: SettingFact): string {
 /** What a job is and what it works on is not said by a flag. */
 function flagOf({ key, flag, type, default: value }: SettingFact, workflow: WorkflowName): string {
   if (key === 'workflow') return `\`celldrop ${workflow}\``
-  if (key === 'query') return 'the argument'
+  if (key === argumentOf[workflow]) return 'the argument'
   return `\`--${type === 'boolean' && value === true ? 'no-' : ''}${flag}\``
 }
 

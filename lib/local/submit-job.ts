@@ -47,7 +47,9 @@ export async function submitJob(
     await store.write(key, createReadStream(source, { signal }))
   }
   const given = parse(new TextDecoder().decode(bytes)) as Settings
-  const locations = inputs.map(({ location }) => location)
+  // what is looked up or written in the account is not of this computer
+  const places = rulesOf(settings).places(settings)
+  const locations = [...inputs, ...places].map(({ location }) => location)
   signal.throwIfAborted()
   return startOf(
     await writeJobFile(store, `${folder}/job.json`, rulesOf(settings).relocated(given, locations)),

@@ -19,7 +19,16 @@ import { JobFailed } from './job-failed.ts'
 import { beginOnce, nextAttempt } from './job-request.ts'
 import { openStatus } from './job-status.ts'
 import { type RoadCode, runLocally } from './local-road.ts'
-import { isRemote, modelsFlag, type Places, placeFlags, placesOf, wholePlace, within } from './places.ts'
+import {
+  isRemote,
+  modelsFlag,
+  type Places,
+  placeFlags,
+  placesOf,
+  referencesFlag,
+  wholePlace,
+  within,
+} from './places.ts'
 import { openProgress } from './progress.ts'
 import { shownPlace } from './run.ts'
 
@@ -31,6 +40,7 @@ export const watchCommand: Command = {
     model: { type: 'string', value: 'NAME', describe: 'model for files without a job file' },
     out: { type: 'string', value: 'DIR', describe: 'folder for the results of all jobs (default results)' },
     ...modelsFlag,
+    ...referencesFlag,
     work: placeFlags.work,
   },
   async run(invocation) {

@@ -1,10 +1,11 @@
 /**
- * The inner loops of training as WebAssembly with SIMD, put together byte by byte as linear-kernel.ts does it: rows of sparse cells times
- * a panel of classes, and the way back. One read of a stored entry serves all classes of the panel.
+ * The inner loops of training as WebAssembly with SIMD, put together by wasm-code.ts: rows of sparse cells times a panel of
+ * classes, and the way back. One read of a stored entry serves all classes of the panel.
  *
  * Sums are float64 for gradients, and float32, twice as many at once, for the products with the Hessian inside of conjugate gradients.
  * Nothing is fused or reordered, so the same cells give the same bytes on every machine.
  */
+import { arithmetic, i32, moduleBytes, op, size, v128, vectorAccess, wasmEngine } from './wasm-code.ts'
 
 export type Precision = 'single' | 'double'
 
@@ -58,16 +59,10 @@ export interface KernelShape {
 /** float64 sums of so many classes fill 12 of the 16 vector registers that the engine uses */
 export const widestPanel = 24
 
-/** What is used of the engine: Node has it, the types of ES2024 without a browser have not. */
 export interface SharedMemory {
   readonly buffer: SharedArrayBuffer
 }
-interface Engine {
-  Memory: new (size: { initial: number; maximum: number; shared: true }) => SharedMemory
-  Module: new (bytes: Uint8Array) => object
-  Instance: new (module: object, imports: object) => { exports: TrainingKernel }
-}
-const engine = (): Engine => (globalThis as unknown as { WebAssembly: Engine }).WebAssembly
+const engine = () => wasmEngine<SharedMemory, { initial: number; maximum: number; shared: true }>()
 
 const pageBytes = 65_536
 export const mostMemoryBytes = 65_536 * pageBytes
@@ -80,38 +75,14 @@ export function createSharedMemory(bytes: number): SharedMemory {
 
 export function createTrainingKernel(memory: SharedMemory, shape: KernelShape): TrainingKernel {
   const { Module, Instance } = engine()
-  return new Instance(new Module(moduleBytes(shape)), { host: { memory } }).exports
+  return new Instance(new Module(kernelBytes(shape)), { host: { memory } }).exports as TrainingKernel
 }
 
 const at = { count: 0, list: 1, first: 2, starts: 3, genes: 4, values: 5, rowData: 6, stride: 7, panel: 8 }
 const base = 9
-const [i32, v128, noResult] = [0x7f, 0x7b, 0x40]
+const { loadVector, storeVector } = vectorAccess(2)
 
-const op = {
-  block: [0x02, noResult],
-  loop: [0x03, noResult],
-  end: [0x0b],
-  branchIf: (depth: number) => [0x0d, depth],
-  get: (index: number) => [0x20, index],
-  set: (index: number) => [0x21, index],
-  tee: (index: number) => [0x22, index],
-  constant: (value: number) => [0x41, ...signed(value)],
-  loadI32: (offset: number) => [0x28, 2, offset],
-  isBelow: [0x49],
-  isEqual: [0x46],
-  add: [0x6a],
-  subtract: [0x6b],
-  times: [0x6c],
-  shiftLeft: [0x74],
-  loadVector: (offset: number) => [0xfd, 0x00, 2, ...size(offset)],
-  storeVector: (offset: number) => [0xfd, 0x0b, 2, ...size(offset)],
-}
-
-/** Arithmetic on vectors, and one stored value in all places of a vector. */
-const arithmetic = {
-  single: { multiply: [0xfd, 0xe6, 0x01], add: [0xfd, 0xe4, 0x01] },
-  double: { multiply: [0xfd, 0xf2, 0x01], add: [0xfd, 0xf0, 0x01] },
-}
+/** One stored value in all places of a vector. */
 const splat = {
   single: {
     single: [0xfd, 0x09, 2, 0],
@@ -191,13 +162,13 @@ function gatherBody(code: Code): number[] {
   const { row, place, value, held } = variables(code)
   const { multiply, add } = arithmetic[code.shape.precision]
   return overRows(code, {
-    before: eachRegister(code, (i) => [...op.get(base), ...op.loadVector(16 * i), ...op.set(held + i)]),
+    before: eachRegister(code, (i) => [...op.get(base), ...loadVector(16 * i), ...op.set(held + i)]),
     each: eachRegister(code, (i) => [
       ...op.get(held + i),
-      ...[...op.get(value), ...op.get(place), ...op.loadVector(16 * i), ...multiply],
+      ...[...op.get(value), ...op.get(place), ...loadVector(16 * i), ...multiply],
       ...[...add, ...op.set(held + i)],
     ]),
-    after: eachRegister(code, (i) => [...op.get(row), ...op.get(held + i), ...op.storeVector(16 * i)]),
+    after: eachRegister(code, (i) => [...op.get(row), ...op.get(held + i), ...storeVector(16 * i)]),
   })
 }
 
@@ -206,50 +177,35 @@ function scatterBody(code: Code, isSquared: boolean): number[] {
   const { multiply, add } = arithmetic[code.shape.precision]
   const square = isSquared ? [...op.get(value), ...op.get(value), ...multiply, ...op.set(value)] : []
   return overRows(code, {
-    before: eachRegister(code, (i) => [...op.get(row), ...op.loadVector(16 * i), ...op.set(held + i)]),
+    before: eachRegister(code, (i) => [...op.get(row), ...loadVector(16 * i), ...op.set(held + i)]),
     each: [
       ...square,
       ...eachRegister(code, (i) => [
-        ...[...op.get(place), ...op.get(place), ...op.loadVector(16 * i)],
+        ...[...op.get(place), ...op.get(place), ...loadVector(16 * i)],
         ...[...op.get(value), ...op.get(held + i), ...multiply],
-        ...[...add, ...op.storeVector(16 * i)],
+        ...[...add, ...storeVector(16 * i)],
       ]),
     ],
     after: [],
   })
 }
 
-/** Sections of the three functions, with shared memory imported and their names exported. */
-function moduleBytes(shape: KernelShape): Uint8Array {
+/** Three functions on shared memory. */
+function kernelBytes(shape: KernelShape): Uint8Array {
   const registers = shape.width / (shape.precision === 'single' ? 4 : 2)
   const code = (parameters: number): Code => ({ shape, registers, locals: parameters })
   const [gathers, scatters] = [code(10), code(9)]
-  const body = (instructions: number[]): number[] => {
-    const content = [2, 4, i32, 1 + registers, v128, ...instructions, ...op.end]
-    return [...size(content.length), ...content]
-  }
-  const type = (parameters: number): number[] => [0x60, parameters, ...Array(parameters).fill(i32), 0]
-  const exported = ['gather', 'scatter', 'scatterSquares']
-  const bodies = [gatherBody(gathers), scatterBody(scatters, false), scatterBody(scatters, true)]
-  return new Uint8Array([
-    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, [2, ...type(gathers.locals), ...type(scatters.locals)]),
-    ...section(2, [1, ...name('host'), ...name('memory'), 0x02, 0x03, 1, ...size(65_536)]),
-    ...section(3, [3, 0, 1, 1]),
-    ...section(7, [3, ...exported.flatMap((each, i) => [...name(each), 0x00, i])]),
-    ...section(10, [3, ...bodies.flatMap(body)]),
-  ])
-}
-
-const section = (id: number, content: number[]): number[] => [id, ...size(content.length), ...content]
-const name = (text: string): number[] => [text.length, ...Buffer.from(text)]
-
-/** LEB128 */
-function size(value: number): number[] {
-  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...size(value >>> 7)]
-}
-
-/** LEB128 of a number that has a sign bit, here always 0 */
-function signed(value: number): number[] {
-  return value < 0x40 ? [value] : [(value & 0x7f) | 0x80, ...signed(value >>> 7)]
+  const locals = [
+    [4, i32],
+    [1 + registers, v128],
+  ] as const
+  return moduleBytes({
+    memory: [0x03, 1, ...size(65_536)],
+    types: [gathers.locals, scatters.locals],
+    functions: [
+      { name: 'gather', type: 0, locals, code: gatherBody(gathers) },
+      { name: 'scatter', type: 1, locals, code: scatterBody(scatters, false) },
+      { name: 'scatterSquares', type: 1, locals, code: scatterBody(scatters, true) },
+    ],
+  })
 }

@@ -7,9 +7,9 @@
  */
 import type { ErrorReport } from '../job/errors.ts'
 import { BadInput } from '../job/errors.ts'
+import { type CsvTable, csvTable, headerOf } from '../knowledge/csv-table.ts'
 import { plainText } from '../knowledge/label-text.ts'
 import { cellOntologyId } from '../knowledge/ontology.ts'
-import { type CsvRow, csvRows } from './csv-rows.ts'
 import type { Proportions } from './proportion-check.ts'
 import { checkKnown, checkRange } from './proportion-check.ts'
 import { shownName, shownNames } from './shown-names.ts'
@@ -72,34 +72,39 @@ function parsed(text: string, place: string): unknown {
 }
 
 function fromCsv(text: string, place: string): [string, number][] {
-  const [header, ...rows] = rowsOf(text, place)
-  const names = (header?.fields ?? []).map((field) => field.trim())
+  const { names, separator, rows } = tableOf(text, place)
   const [name, value] = [names.indexOf(columns.name), names.indexOf(columns.value)]
-  if (name < 0 || value < 0 || repeatedOf(names.filter((one) => one !== '')).length > 0)
-    throw new BadInput(
-      'PROPORTIONS_COLUMNS',
-      place,
-      names.length === 0 ? 'the file is empty' : `the columns are ${shownNames(names)}`,
-      `The first line names the columns, each once and with commas between: ${columns.name} and ${columns.value}`,
-    )
   return rows.map(({ line, fields }) => {
     if (fields.length !== names.length)
       throw badFormat(`line ${line} has ${fields.length} fields and the first line ${names.length}`, place)
     const type = fields[name]!.trim()
     if (type === '') throw badFormat(`line ${line} names no type`, place)
-    const number = fields[value]!.trim()
-    if (!decimal.test(number)) throw noNumber(type, { given: number, place: `${place}: line ${line}` })
+    const given = fields[value]!.trim()
+    // where commas do not stand between fields, one may be the decimal point of the country
+    const number = separator === ',' ? given : given.replace(',', '.')
+    if (!decimal.test(number)) throw noNumber(type, { given, place: `${place}: line ${line}` })
     return [type, Number(number)]
   })
 }
 
-function rowsOf(text: string, place: string): CsvRow[] {
+/** Under whichever separator has both columns, as spreadsheets save it. */
+function tableOf(text: string, place: string): CsvTable {
+  const nameOf = (field: string) => field.trim()
+  let table: CsvTable | undefined
   try {
-    return csvRows(text)
+    table = csvTable(text, { required: Object.values(columns), nameOf })
   } catch (error) {
     if (error instanceof RangeError) throw badFormat(error.message, place, error)
     throw error
   }
+  const names = table?.names ?? headerOf(text).map(nameOf)
+  if (table !== undefined && repeatedOf(names.filter((one) => one !== '')).length === 0) return table
+  throw new BadInput(
+    'PROPORTIONS_COLUMNS',
+    place,
+    names.length === 0 ? 'the file is empty' : `the columns are ${shownNames(names)}`,
+    `The first line names the columns, each once: ${columns.name} and ${columns.value}`,
+  )
 }
 
 /** A class of the training cells, with all that it may be called. */

@@ -1,7 +1,10 @@
-/** Text of the PNGs: one line on its baseline, level or slanted, cut where it would leave its place. */
+/**
+ * Text of the PNGs: one line on its baseline, level or slanted, cut where it would leave its place. Whatever a name holds, nothing is
+ * drawn or measured but what can be seen: hidden characters stand there by their code.
+ */
 import { createCanvas, type SKRSContext2D } from '@napi-rs/canvas'
 import { fontFamily, registerFonts } from './fonts.ts'
-import { shownText } from './html.ts'
+import { revealed, shownText } from './html.ts'
 
 export const ink = '#1b1f24'
 export const faint = '#59616b'
@@ -97,7 +100,7 @@ function fontOf({ size, bold = false }: TextStyle): string {
 }
 
 function oneLine(text: string): string {
-  return text.replace(/\s/g, ' ')
+  return revealed(text).replace(/\s/g, ' ')
 }
 
 function fitted(context: SKRSContext2D, text: string, most: number): string {

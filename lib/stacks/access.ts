@@ -7,7 +7,7 @@
  */
 import type { BatchState } from '../job/road.ts'
 
-export type StoreName = 'inbox' | 'work' | 'models' | 'outbox'
+export type StoreName = 'inbox' | 'work' | 'models' | 'references' | 'outbox'
 
 export interface StoreAccess {
   read?: readonly string[]
@@ -44,9 +44,13 @@ export const sourceReaders: ReadonlySet<string> = new Set([
   'Publish',
 ] satisfies (FunctionState | BatchState)[])
 
+/** Those that ask Synapse, and are handed its token where the installation has one. */
+export const synapseReaders: ReadonlySet<string> = new Set(['Prepare', 'Publish'] satisfies BatchState[])
+
 /** Where uploads that are jobs, and their inputs, lie; anything else in the inbox is not looked at. */
 const uploads: StoreAccess = { read: ['annotate/*', 'jobs/*'] }
 const anyModel: StoreAccess = { read: ['*'] }
+const anyReference: StoreAccess = { read: ['*'] }
 const results: StoreAccess = { write: ['jobs/*'] }
 const done = ['jobs/*', 'roads/*', 'steps/*'] as const
 const failures = 'jobs/*/failures/*'
@@ -58,20 +62,21 @@ const batchStep = (state: BatchState, ...besides: string[]): StoreAccess => ({
 const functionStep = (state: FunctionState): StoreAccess => ({ read: done, write: [`steps/${state}/*`] })
 
 export const access: Record<FunctionState | BatchState, Access> = {
-  ValidateJob: { inbox: uploads, models: anyModel, work: { write: ['jobs/*'] } },
-  InspectInput: { inbox: uploads, work: functionStep('InspectInput') },
+  ValidateJob: { inbox: uploads, models: anyModel, references: anyReference, work: { write: ['jobs/*'] } },
+  InspectInput: { inbox: uploads, references: anyReference, work: functionStep('InspectInput') },
   MapGenes: { models: anyModel, work: functionStep('MapGenes') },
   MatchOntology: { models: anyModel, work: functionStep('MatchOntology') },
   PlanCompute: { models: anyModel, work: { read: done, write: ['roads/*'] } },
   RetryElsewhere: { work: { read: done, remove: [failures] } },
   ReportFailure: { work: { read: done }, outbox: results },
-  Prepare: { inbox: uploads, work: batchStep('Prepare') },
+  Prepare: { inbox: uploads, references: anyReference, work: batchStep('Prepare') },
   Fit: { models: { write: ['*'] }, work: batchStep('Fit') },
   Embed: { models: anyModel, work: batchStep('Embed') },
   Label: { models: anyModel, work: batchStep('Label') },
   Publish: {
     inbox: uploads,
     models: anyModel,
+    references: { write: ['*'] },
     work: batchStep('Publish', 'jobs/*/publishing.json'),
     // an attempt that was taken up again leaves no word of its failure, and nothing of another version, beside its result
     outbox: {
@@ -83,6 +88,8 @@ export const access: Record<FunctionState | BatchState, Access> = {
           'training.h5ad',
           'celltyping_*',
           'ontology_review.csv',
+          'cells_by_label.csv',
+          'datasets.csv',
           '*.pkl',
           '*_celltypist.json',
           '*_colors.json',
@@ -92,7 +99,11 @@ export const access: Record<FunctionState | BatchState, Access> = {
   },
 }
 
-/** A person or program that submits jobs and fetches results. */
-export const userAccess: Access = { inbox: { write: ['annotate/*', 'jobs/*'] }, outbox: { read: ['jobs/*'] } }
+/** A person or program that submits jobs and fetches results; references are listed and looked at. */
+export const userAccess: Access = {
+  inbox: { write: ['annotate/*', 'jobs/*'] },
+  references: { read: ['*'] },
+  outbox: { read: ['jobs/*'] },
+}
 /** Who looks after models. */
 export const modelKeeperAccess: Access = { models: { write: ['*'] } }

@@ -11,7 +11,14 @@ import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { Construct } from 'constructs'
 import { codeVersion } from '../job/code-version.ts'
 import type { BatchState } from '../job/road.ts'
-import { access, batchStates, type FunctionState, functionStates, sourceReaders } from './access.ts'
+import {
+  access,
+  batchStates,
+  type FunctionState,
+  functionStates,
+  sourceReaders,
+  synapseReaders,
+} from './access.ts'
 import { stateFunction } from './constructs/function.ts'
 import { Machines, machineRole, machineTemplate } from './constructs/machines.ts'
 import { Network } from './constructs/network.ts'
@@ -19,7 +26,7 @@ import { Notifications } from './constructs/notifications.ts'
 import { Pipeline } from './constructs/pipeline.ts'
 import { sourceGrants } from './constructs/source-grants.ts'
 import { Starter } from './constructs/starter.ts'
-import { jobExecutionRole, stepJob } from './constructs/step-jobs.ts'
+import { jobExecutionRole, type StepJobProps, stepJob, tokenSecret } from './constructs/step-jobs.ts'
 import { type Storage, storeGrants } from './constructs/store-grants.ts'
 import { UserPolicies } from './constructs/user-policies.ts'
 import { Watch } from './constructs/watch.ts'
@@ -66,6 +73,7 @@ export class CelldropStack extends Stack {
       CELLDROP_INBOX: `s3://${buckets.inbox.bucketName}`,
       CELLDROP_WORK: `s3://${buckets.work.bucketName}`,
       CELLDROP_MODELS: `s3://${buckets.models.bucketName}`,
+      CELLDROP_REFERENCES: `s3://${buckets.references.bucketName}`,
       CELLDROP_OUTBOX: `s3://${buckets.outbox.bucketName}`,
       CELLDROP_CODE: codeVersion(root),
     }
@@ -93,6 +101,7 @@ export class CelldropStack extends Stack {
     this.output('Inbox', `s3://${buckets.inbox.bucketName}`, 'drop files here')
     this.output('Outbox', `s3://${buckets.outbox.bucketName}`, 'results appear here')
     this.output('Models', `s3://${buckets.models.bucketName}`, 'store of models')
+    this.output('References', `s3://${buckets.references.bucketName}`, 'store of acquired references')
     this.output('StateMachine', stateMachine.stateMachineArn, 'one execution for each job')
     this.output('UserPolicy', policies.user.managedPolicyArn, 'for roles of people who submit jobs')
     this.output(
@@ -163,6 +172,7 @@ export class CelldropStack extends Stack {
       removalPolicy: RemovalPolicy.DESTROY,
     })
     const executionRole = jobExecutionRole(this)
+    const synapse = this.synapse()
     const cpuImage = this.image('cpu')
     // one definition serves both kinds of machine: the CUDA image computes on CPUs too
     const trainImage = gpu ? this.image('cuda') : cpuImage
@@ -172,12 +182,22 @@ export class CelldropStack extends Stack {
         image: state === 'Fit' || state === 'Embed' ? trainImage : cpuImage,
         environment: this.placesOf(state),
         statements: this.grantsOf(state),
-        executionRole,
+        ...(synapse !== undefined && synapseReaders.has(state) ? synapse : { executionRole }),
         logGroup,
         timeout: Duration.seconds(this.timeoutOf(state)),
       }),
     ])
     return Object.fromEntries(makes)
+  }
+
+  /** The token is fetched by the role that starts a job: those that get none are started by another. */
+  private synapse(): Pick<StepJobProps, 'executionRole' | 'secrets'> | undefined {
+    const { synapseSecret } = this.props
+    if (synapseSecret === undefined) return undefined
+    return {
+      executionRole: jobExecutionRole(this, 'SynapseExecutionRole'),
+      secrets: { SYNAPSE_AUTH_TOKEN: tokenSecret(this, synapseSecret) },
+    }
   }
 
   private placesOf(state: FunctionState | BatchState): Record<string, string> {

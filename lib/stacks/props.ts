@@ -19,6 +19,9 @@ const places = z
     if (message !== undefined) addIssue({ code: 'custom', message })
   })
 
+/** A name as Secrets Manager takes it, or the ARN of a secret. */
+const secretName = /^(?:arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:)?[A-Za-z0-9/_+=.@-]{1,512}$/
+
 export const celldropProps = z.strictObject({
   stackName: z
     .string()
@@ -42,8 +45,13 @@ export const celldropProps = z.strictObject({
   sources: places
     .default([])
     .describe(
-      'places beside the inbox that inputs may be read from, with commas between: s3://bucket/prefix, gs://bucket/prefix (public), https://host/path/',
+      'places beside the inbox that inputs may be read from, with commas between: s3://bucket/prefix, gs://bucket/prefix (public), https://host/path/; cellxgene:// and synapse:// for references to be acquired',
     ),
+  synapseSecret: z
+    .string()
+    .regex(secretName, 'the name or the ARN of a secret of Secrets Manager')
+    .optional()
+    .describe('secret of Secrets Manager that holds a token of Synapse as plain text: its name, or its ARN'),
   maxVcpus: z.coerce
     .number()
     .int()

@@ -1,5 +1,6 @@
 /**
- * Places outside the installation that it may read inputs from: `s3://bucket/prefix`, `gs://bucket/prefix` and `https://host/path/`.
+ * Places outside the installation that it may read inputs from: `s3://bucket/prefix`, `gs://bucket/prefix`, `https://host/path/`,
+ * and the services `cellxgene://` and `synapse://`.
  * lib/job/allowed-sources.ts says what a pattern allows; what is refused here besides could not be granted or kept apart: IAM takes
  * `*`, `?` and `$` in a key for more than themselves, a comma ends a pattern, and the query of an address may be a secret.
  */
@@ -41,7 +42,7 @@ function sourceProblem(source: string): string | undefined {
     allowedSources({ CELLDROP_SOURCES: source })
   } catch (error) {
     return isCoded(error)
-      ? 'give https://host/path/, s3://bucket/prefix or gs://bucket/prefix'
+      ? 'give https://host/path/, s3://bucket/prefix, gs://bucket/prefix, cellxgene:// or synapse://'
       : String(error)
   }
   return undefined

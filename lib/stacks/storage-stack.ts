@@ -1,5 +1,5 @@
 /**
- * What outlives a deployment: the four buckets and the key that everything is encrypted under. A stack of its own, so that the machines can
+ * What outlives a deployment: the five buckets and the key that everything is encrypted under. A stack of its own, so that the machines can
  * be torn down and set up again around the same data.
  */
 import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
@@ -24,7 +24,9 @@ export class StorageStack extends Stack {
   readonly buckets: Record<StoreName, IBucket>
 
   constructor(scope: Construct, id: string, props: CelldropProps) {
-    super(scope, id, { description: 'Celldrop: uploads, models, what steps hand on, results, and their key' })
+    super(scope, id, {
+      description: 'Celldrop: uploads, models, references, what steps hand on, results, and their key',
+    })
     const { removal, inboxDays, workDays, outboxDays } = props
     const removalPolicy = removal === 'retain' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY
     this.key = new Key(this, 'Key', {
@@ -50,6 +52,7 @@ export class StorageStack extends Stack {
       inbox: bucket('Inbox', { expireDays: inboxDays, announces: true }),
       work: bucket('Work', { expireDays: workDays }),
       models: bucket('Models', {}),
+      references: bucket('References', {}),
       outbox: bucket('Outbox', { expireDays: outboxDays }),
     }
     // an export that only appears while something uses it could not be given up again by an update of both stacks

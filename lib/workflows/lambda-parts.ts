@@ -11,8 +11,8 @@ export interface MapRequest<Of extends Settings = Settings> {
   /** as the rules list them, the query first */
   inputs: { role: string; facts: InputFacts; candidates: GeneNames[] }[]
   models: ObjectStore
-  /** content id */
-  model: string | null
+  /** content ids of the models that the job names */
+  modelIds: string[]
 }
 
 export interface TermRequest<Of extends Settings = Settings> {
@@ -20,7 +20,7 @@ export interface TermRequest<Of extends Settings = Settings> {
   inputs: { role: string; facts: InputFacts }[]
   documents: Record<string, Document>
   models: ObjectStore
-  model: string | null
+  modelIds: string[]
 }
 
 export type GeneMapMaker<Of extends Settings> = (

@@ -1,5 +1,6 @@
 /** The rules of every workflow, for Lambdas; their methods are in workflows.ts. */
 import type { Settings, SettingsOf, WorkflowName } from '../job/manifest.ts'
+import { acquireRules } from './acquire/rules.ts'
 import { annotateRules } from './annotate/rules.ts'
 import { typeCellsRules } from './type-cells/rules.ts'
 import type { WorkflowRules } from './workflow.ts'
@@ -7,6 +8,7 @@ import type { WorkflowRules } from './workflow.ts'
 const rules: { [Name in WorkflowName]: WorkflowRules<SettingsOf<Name>> } = {
   annotate: annotateRules,
   'type-cells': typeCellsRules,
+  acquire: acquireRules,
 }
 
 /** Those of a job's workflow; they are for its settings and for no others. */

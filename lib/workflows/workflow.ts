@@ -3,10 +3,10 @@
  * steps, retries, failures) is the same for all and lives in road/; what several workflows are made of lives in parts/.
  */
 import type { ErrorReport } from '../job/errors.ts'
-import type { Settings } from '../job/manifest.ts'
-import type { BatchState, Document, InputPin, Start } from '../job/road.ts'
+import type { CellSettings, Settings } from '../job/manifest.ts'
+import type { AfterPrepare, BatchState, Document, InputPin, PlanPart, Start } from '../job/road.ts'
 import type { Step } from '../job/steps.ts'
-import type { Stores } from '../job/stores.ts'
+import type { Environment, Stores } from '../job/stores.ts'
 import type { GenePlan } from '../knowledge/gene-plan.ts'
 import type { LabelMatch } from '../knowledge/ontology-match.ts'
 import type { ChosenCounts } from '../prep/choose-counts.ts'
@@ -41,10 +41,20 @@ export type LabelTerm = Omit<LabelMatch, 'label'> & {
 export interface GeneMaps {
   /** names, where the job and not a model decides which they are */
   genes: string[] | null
-  /** what the model wants cells to be scaled over; all that was measured when absent */
-  scaledOver?: 'genes'
-  /** by role of the input; targets are numbers in `genes`, or of the model's genes */
+  /** by role of the input; targets are numbers in `genes`, or of the first model's genes: then those of others have names of their own */
   plans: Record<string, GenePlan>
+  /** that cells are scored by, in the order of the job; none where it names none */
+  models: ModelGenes[]
+}
+
+/** What the genes of the query are to one model. */
+export interface ModelGenes {
+  /** content id */
+  id: string
+  /** name of its plan among `plans` */
+  plan: string
+  /** what it wants cells to be scaled over; all that was measured when absent */
+  scaledOver?: 'genes'
 }
 
 /** All that the Batch steps go by; its hash is part of their keys, so it holds nothing of the one job it was made for. */
@@ -54,17 +64,17 @@ export interface Road<Of extends Settings = Settings> {
   inputs: { pin: InputPin; facts: InputFacts }[]
   /** small files that settings name, by setting */
   documents: Record<string, Document>
-  /** content id of the model that the job names; null where it trains one */
-  model: string | null
+  /** content ids of the models that the job names; none where it names none */
+  models: string[]
   /** key of the gene maps in the work store */
   genes: string
   labels: Record<string, LabelTerm>
   shards: number
   notices: ErrorReport[]
-  expected: { minutes: number; dollars: number | null }
+  expected: PlanPart['expected']
 }
 
-/** The job that a step runs for; only Publish looks at it. */
+/** The job that a step runs for; steps that are shared by several jobs do not look at it. */
 export type JobIdentity = Omit<Start, 'upload'> & { name: string }
 
 export interface StepContext<Of extends Settings = Settings> {
@@ -86,9 +96,21 @@ export interface StepContext<Of extends Settings = Settings> {
   clock(): number
 }
 
+/** Of workflows that work on a file of cells. */
+export type CellsContext = StepContext<CellSettings>
+
 /** What a step leaves in its record: small facts and notices. */
 export interface StepResult {
   value: unknown
+  notices: ErrorReport[]
+}
+
+/** Models as a job names them. */
+export interface NamedModels {
+  /** names or ids; none for the installation's own */
+  names: readonly string[]
+  /** whether those that the store has will do: what it lacks is told, and left out */
+  mayLack: boolean
   notices: ErrorReport[]
 }
 
@@ -98,10 +120,12 @@ export interface WorkflowRules<Of extends Settings = Settings> {
   inputs(settings: Of): { role: string; location: string }[]
   /** the settings that name small files of facts */
   documents(settings: Of): { role: string; location: string }[]
-  /** settings with their locations replaced, `given` being as `inputs` and then `documents` list them */
+  /** other settings that name files, relative to the job file: the steps look them up or write them themselves */
+  places(settings: Of): { role: string; location: string }[]
+  /** settings with their locations replaced, `given` being as `inputs`, then `documents` and then `places` list them */
   relocated(settings: Of, given: readonly string[]): Of
-  /** the model that the job names, undefined for the installation's own; null where it trains one */
-  model(settings: Of): string | undefined | null
+  /** the models that the job names; null where it takes none */
+  models(settings: Of): NamedModels | null
   /** the obs columns of an input that hold labels to learn from, and their Cell Ontology ids; null for other inputs */
   labelColumns(settings: Of, role: string): { labels: string; ids: string } | null
   /** problems that can be seen before it is asked where the counts are; called by InspectInput */
@@ -109,7 +133,15 @@ export interface WorkflowRules<Of extends Settings = Settings> {
     input: { role: string; inspection: Inspection; labels: LabelFacts | null },
     settings: Of,
   ): ErrorReport[]
-  trains(settings: Of): boolean
+  /** whether this installation may read and write what the job names besides its inputs; called by ValidateJob */
+  admit?(settings: Of, installation: { stores: Stores; environment: Environment }): Promise<void>
+  afterPrepare: AfterPrepare
+  /** whether the result of another job in the same place gives way, whatever that is */
+  overwrites(settings: Of): boolean
+  /** whether this one does: of an earlier job to the same end */
+  succeeds?(settings: Of, result: { workflow?: unknown; summary?: unknown }): boolean
+  /** whether what an earlier run of the same job left is still what the job is for; always, when absent */
+  isCurrent?(settings: Of, summary: unknown, environment: Environment): Promise<boolean>
 }
 
 /** What a Batch step does, loaded by the process that does it and by no other. */

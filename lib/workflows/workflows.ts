@@ -25,7 +25,21 @@ const typeCells: Workflow<SettingsOf<'type-cells'>> = {
   Publish: async () => (await import('./type-cells/publish.ts')).publish,
 }
 
+/** `acquire`: SpatialCore's first phase. Labelled cells are fetched from where they are published, to be learnt from. Nothing is computed. */
+const acquire: Workflow<SettingsOf<'acquire'>> = {
+  Prepare: async () => (await import('./acquire/prepare.ts')).prepare,
+  Fit: notOnItsRoad,
+  Embed: notOnItsRoad,
+  Label: notOnItsRoad,
+  Publish: async () => (await import('./acquire/publish.ts')).publish,
+}
+
+async function notOnItsRoad(): Promise<never> {
+  throw new Error('acquire goes from Prepare to Publish')
+}
+
 export const workflows: { [Name in WorkflowName]: Workflow<SettingsOf<Name>> } = {
   annotate,
   'type-cells': typeCells,
+  acquire,
 }

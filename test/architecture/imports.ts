@@ -7,6 +7,7 @@ export const layers: Record<string, readonly string[]> = {
   'lib/data': ['lib/job'],
   'lib/knowledge': ['lib/job'],
   'lib/prep': ['lib/data', 'lib/job', 'lib/knowledge'],
+  'lib/references': ['lib/data', 'lib/job', 'lib/knowledge', 'lib/prep'],
   'lib/graph': ['lib/job'],
   'lib/models': ['lib/data', 'lib/graph', 'lib/job', 'lib/knowledge'],
   'lib/neighbours': ['lib/data', 'lib/graph', 'lib/job'],
@@ -21,9 +22,18 @@ export const layers: Record<string, readonly string[]> = {
     'lib/models',
     'lib/neighbours',
     'lib/prep',
+    'lib/references',
     'lib/report',
   ],
-  'lib/local': ['lib/data', 'lib/job', 'lib/knowledge', 'lib/models', 'lib/prep', 'lib/workflows'],
+  'lib/local': [
+    'lib/data',
+    'lib/job',
+    'lib/knowledge',
+    'lib/models',
+    'lib/prep',
+    'lib/references',
+    'lib/workflows',
+  ],
   'lib/stacks': ['lib/job'],
 }
 

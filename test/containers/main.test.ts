@@ -63,6 +63,7 @@ const record = ({ start: job, job: part, plan }: RoadState, state: BatchState, s
     state,
     code: 'test',
     roadKey: plan!.road,
+    afterPrepare: plan!.afterPrepare,
     job: identityOf(job, part!.name),
     part: shard,
   }).record()

@@ -8,6 +8,7 @@ import { writeH5ad } from '../../lib/data/write-h5ad.ts'
 import { openS3Store } from '../../lib/job/s3-store.ts'
 import { loadModel } from '../../lib/models/bundle.ts'
 import { exportCelltypist } from '../../lib/models/celltypist-export.ts'
+import { type CensusLab, startCensusLab } from '../support/census-lab.ts'
 import {
   cellsOf,
   type Installation,
@@ -43,6 +44,7 @@ function jobFile(): string {
 describe('the commands of README.md', () => {
   let folder: TemporaryFolder
   let double: S3Double
+  let census: CensusLab
   let lab: Installation
   beforeAll(async () => {
     folder = await temporaryFolder()
@@ -54,6 +56,7 @@ describe('the commands of README.md', () => {
     await writeFile(join(folder.path, 'Immune_All_Low.pkl'), pickle)
     await writeH5ad(join(folder.path, 'pbmc.h5ad'), cellsOf(Array(6).fill(toyCounts).flat()))
     await writeFile(join(folder.path, 'job.yaml'), jobFile())
+    census = await startCensusLab()
     double = await startS3Double()
     double.addBucket('my-bucket')
     const store = openS3Store({ bucket: 'my-bucket', client: double.client() })
@@ -61,6 +64,7 @@ describe('the commands of README.md', () => {
   })
   afterAll(async () => {
     await double[Symbol.asyncDispose]()
+    await census[Symbol.asyncDispose]()
     await lab.folder[Symbol.asyncDispose]()
     await folder[Symbol.asyncDispose]()
   })
@@ -77,6 +81,7 @@ describe('the commands of README.md', () => {
     const { status, stderr } = await run(placed, {
       cwd: folder.path,
       env: {
+        ...census.environment,
         AWS_ENDPOINT_URL_S3: double.endpoint,
         AWS_REGION: 'us-east-1',
         AWS_ACCESS_KEY_ID: double.credentials.accessKeyId,

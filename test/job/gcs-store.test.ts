@@ -1,4 +1,4 @@
-/** The store over Google Cloud Storage: contents pinned by generation, who may read, and key files that nobody should trust. */
+/** Reading from Google Cloud Storage (gcs-write.test.ts has the writing): contents pinned by generation, who may read, and key files that nobody should trust. */
 import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -143,10 +143,17 @@ describe('an object of a public bucket', () => {
     expect(await readFile(copy.path, 'utf8')).toBe('0123456789')
   })
 
-  it('can only be read', async () => {
-    await expect(store.write('x', Buffer.from('y'))).rejects.toEqual(failsWith('STORE_READ_ONLY'))
-    await expect(store.remove('x')).rejects.toEqual(failsWith('STORE_READ_ONLY'))
+  it('of a key that is none is refused', async () => {
     await expect(store.head('../x')).rejects.toEqual(failsWith('KEY_UNSUPPORTED'))
+  })
+
+  it('that a listing told of by its etag alone is read only while it has it', async () => {
+    const { etag } = (await store.head('x'))!
+    expect(Buffer.from(await store.read('x', { maxBytes: 10, pin: { etag } })).toString()).toBe('0123456789')
+    double.put('open', 'p/x', 'ABCDEFGHIJ')
+    await expect(store.read('x', { maxBytes: 10, pin: { etag } })).rejects.toEqual(
+      failsWith('OBJECT_CHANGED'),
+    )
   })
 })
 

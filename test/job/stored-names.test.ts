@@ -14,6 +14,7 @@ it('keeps the keys of CELLxGENE Annotate, and the UMAP under a name that its exp
   expect(annotationNames('cxg_cell_type')).toMatchObject({
     predicted: 'cxg_cell_type_predicted',
     uncertainty: 'cxg_cell_type_predicted_uncertainty',
+    model: 'cxg_cell_type_model',
     latent: 'cxg_cell_type',
     umap: ['cxg_cell_type_umap', 'X_cxg_cell_type_umap'],
     predictions: 'cxg_cell_type_predictions',

@@ -125,6 +125,16 @@ describe('a place that may be read', () => {
       expect(isAllowedSource(location, everywhere)).toBe(false)
   })
 
+  it('is a service as a whole, where that is listed', () => {
+    const listed = allowedSources({ CELLDROP_SOURCES: 'cellxgene://, s3://b' })
+    expect(isAllowedSource('cellxgene://human_lung_cell_atlas', listed)).toBe(true)
+    expect(isAllowedSource('CELLxGENE://?tissue=lung', listed)).toBe(true)
+    expect(isAllowedSource('synapse://syn1', listed)).toBe(false)
+    expect(isAllowedSource('synapse://syn1', allowedSources({ CELLDROP_LOCAL_FILES: '1' }))).toBe(true)
+    for (const pattern of ['cellxgene:', 'cellxgene://human_lung_cell_atlas', 'synapse://syn'])
+      expect(() => allowedSources({ CELLDROP_SOURCES: pattern })).toThrow('CELLDROP_SOURCES')
+  })
+
   it('is in an account what its platform engineer lists, and nothing where nothing is listed', () => {
     expect(allowedSources({})).toEqual([])
     expect(allowedSources({ CELLDROP_SOURCES: ' https://a.org/ ,s3://b/c,, gs://d' })).toEqual([

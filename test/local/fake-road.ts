@@ -26,7 +26,7 @@ export const start = {
 const step = { queue: 'spot', resources: [{ Type: 'VCPU' as const, Value: '1' }] }
 const plan = {
   road: 'roads/0.json',
-  trains: false,
+  afterPrepare: 'Embed' as const,
   shards: 2,
   steps: { Prepare: step, Fit: step, Embed: step, Label: step, Publish: step },
   expected: { minutes: 1, dollars: null },

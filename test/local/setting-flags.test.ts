@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { checkSettings, workflowSettings } from '../../lib/job/manifest.ts'
+import { checkSettings, type WorkflowName, workflowSettings } from '../../lib/job/manifest.ts'
 import { parseArguments } from '../../lib/local/arguments.ts'
 import { settingFacts, settingFlags, settingsOfFlags } from '../../lib/local/setting-flags.ts'
 import { jobSchema, settingsPage } from '../../lib/local/settings-page.ts'
@@ -28,8 +28,9 @@ describe('flags of settings', () => {
   })
 
   it('clash with no other flag of the command', () => {
-    const others = ['out', 'models', 'work', 'inbox', 'json', 'help']
-    expect(settingFacts('annotate').filter(({ flag }) => others.includes(flag))).toEqual([])
+    const others = ['out', 'models', 'reference-store', 'work', 'inbox', 'json', 'help']
+    for (const workflow of Object.keys(workflowSettings) as WorkflowName[])
+      expect(settingFacts(workflow).filter(({ flag }) => others.includes(flag))).toEqual([])
   })
 
   it('give numbers, switches, lists and tables as a job file would', async () => {

@@ -1,8 +1,8 @@
 /** Law and contract: what the state machine's file promises, run by the library that runs it on a laptop. */
 import { describe, expect, it } from 'vitest'
-import type { BatchState, RoadState } from '../../lib/job/road.ts'
+import type { AfterPrepare, BatchState, RoadState } from '../../lib/job/road.ts'
 import { JobFailed } from '../../lib/local/job-failed.ts'
-import { definition, report, runFakeRoad, start, thrown } from './fake-road.ts'
+import { definition, handlers, report, runFakeRoad, start, thrown } from './fake-road.ts'
 
 const lambdas = ['ValidateJob', 'InspectInput', 'InspectInput', 'MapGenes', 'MatchOntology', 'PlanCompute']
 const steps = ['Prepare', 'Embed', 'Label', 'Publish']
@@ -24,10 +24,27 @@ describe('the road', () => {
     const { calls } = await runFakeRoad({
       handlers: {
         MatchOntology: async (state) => ({ ...(state as RoadState), ontology: { key: 'o' } }),
-        PlanCompute: async (state) => ({ ...(state as RoadState), plan: await trainingPlan() }),
+        PlanCompute: async (state) => ({ ...(state as RoadState), plan: await planAfter('Fit') }),
       },
     })
     expect(calls.slice(lambdas.length)).toEqual(['Prepare', 'Fit', 'Embed', 'Label', 'Publish', done])
+  })
+
+  it('goes from Prepare to Publish where there is nothing to label, and looks at no input where there is none', async () => {
+    const { calls, state } = await runFakeRoad({
+      handlers: {
+        ValidateJob: async (given) => {
+          const made = handlers.ValidateJob!(given as never) as RoadState
+          return { ...made, job: { ...made.job!, workflow: 'acquire' as const, inputs: [] } }
+        },
+        PlanCompute: async (given) => ({ ...(given as RoadState), plan: await planAfter('Publish') }),
+      },
+    })
+    expect(calls).toEqual([
+      ...['ValidateJob', 'MapGenes', 'MatchOntology', 'PlanCompute'],
+      ...['Prepare', 'Publish', done],
+    ])
+    expect(state?.facts).toEqual([])
   })
 
   it('hands Batch the job, the attempt, the road and the resources of the plan, and Embed as an array', async () => {
@@ -251,9 +268,9 @@ describe('interruption', () => {
   })
 })
 
-async function trainingPlan() {
+async function planAfter(afterPrepare: AfterPrepare) {
   const { state } = await runFakeRoad()
-  return { ...state!.plan!, trains: true }
+  return { ...state!.plan!, afterPrepare }
 }
 
 function taskStates(machine: { States: Record<string, unknown> }): { TimeoutSeconds?: number }[] {

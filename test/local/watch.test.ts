@@ -170,6 +170,7 @@ function trial({
     outbox,
     work: join(folder.path, 'work'),
     models: join(folder.path, 'models'),
+    references: join(folder.path, 'references'),
     home: join(folder.path, 'home'),
   }
   return {

@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openCells } from '../../lib/data/open-cells.ts'
-import { csvRows } from '../../lib/prep/csv-rows.ts'
+import { csvRows } from '../../lib/knowledge/csv-table.ts'
 import type { JobResult } from '../../lib/workflows/parts/results.ts'
 import { textsOf } from '../support/read-h5ad.ts'
 import {

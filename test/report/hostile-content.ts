@@ -12,6 +12,10 @@ export const hostileTexts = [
   'javascript:window.harm=1',
   '{{constructor.constructor("window.harm=1")()}}',
   '\u0000\u0007\ud800 half a character',
+  ...Array.from(
+    '\u0007\u001b\u007f\u009b\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\u200e\u200f\ufeff\u{e0041}',
+    (character) => `T${character}cell`,
+  ),
   '__proto__',
   '🧬 T γδ 細胞 خلية',
   '',

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ReportContent } from '../../lib/report/content.ts'
-import { datum, html, jsonForScript, shownText } from '../../lib/report/html.ts'
+import { datum, html, jsonForScript, revealed, shownText } from '../../lib/report/html.ts'
 import { dateAndTime, duration, measurement, percentage } from '../../lib/report/numbers.ts'
 import { renderPage } from '../../lib/report/page.ts'
 import { pageScript } from '../../lib/report/page-assets.ts'
@@ -80,6 +80,13 @@ describe.each(Object.entries(pages))('the page %s', (_name, content) => {
     expect(json).not.toMatch(/[<\u2028\u2029]/)
   })
 })
+
+/** a bell, an escape, a delete, a high control character; overrides and isolates of direction; no width; tags */
+const hidingCharacters = [
+  ...['\u0007', '\u001b', '\u007f', '\u009b', '\u202a', '\u202b', '\u202c', '\u202d', '\u202e'],
+  ...['\u2066', '\u2067', '\u2068', '\u2069', '\u200b', '\u200e', '\u200f', '\ufeff', '\u{e0041}'],
+]
+const hiding = /(?![\t\n])[\p{Cc}\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/u
 
 describe('the page', () => {
   it('says what is missing when there is no map, no cell, no label, no notice, no cost', () => {
@@ -164,9 +171,34 @@ describe('text from data', () => {
         expect(datum(text).text.replace(/<\/?bdi>/g, '')).not.toMatch(/[<>"'\u202a-\u202e\u2066-\u2069]/)
         const json = jsonForScript({ text }).text
         expect(json).not.toMatch(/[<\u2028\u2029]/)
-        expect(JSON.parse(json)).toEqual({ text })
+        expect(JSON.parse(json)).toEqual({ text: revealed(text) })
       }),
     )
+  })
+
+  it('shows what would hide in it or turn the line around, wherever it enters the page', () => {
+    const hostile = fc.constantFrom(...hidingCharacters)
+    fc.assert(
+      fc.property(fc.array(fc.oneof(hostile, fc.string({ unit: 'binary' }))), (pieces) => {
+        const text = pieces.join('')
+        for (const shown of [
+          html`${text}`.text,
+          datum(text).text,
+          jsonForScript({ text }).text,
+          revealed(text),
+        ])
+          expect(shown).not.toMatch(hiding)
+        expect(revealed(revealed(text))).toBe(revealed(text))
+      }),
+    )
+    expect(revealed('a\u0007\tb\u2067c')).toBe('a⟨U+0007⟩\tb⟨U+2067⟩c')
+    expect(revealed('\u{e0041}')).toBe('⟨U+E0041⟩')
+  })
+
+  it('hides nowhere on a page whose every label, gene, column and place tries to', () => {
+    const page = renderPage(hostileContent())
+    expect(page).not.toMatch(hiding)
+    for (const character of hidingCharacters) expect(page).toContain(`T${revealed(character)}cell`)
   })
 
   it('is shown whole but for what hides or turns it, and long text says how long it is', () => {

@@ -42,6 +42,7 @@ const environment: Record<string, string> = {
   CELLDROP_INBOX: 's3://celldrop-inbox',
   CELLDROP_WORK: 's3://celldrop-work',
   CELLDROP_MODELS: 's3://celldrop-models',
+  CELLDROP_REFERENCES: 's3://celldrop-references',
   CELLDROP_OUTBOX: 's3://celldrop-outbox',
   CELLDROP_CODE: 'test',
   CELLDROP_DEFAULT_MODEL: 'blood',
@@ -62,7 +63,7 @@ async function as<T>(state: State, work: () => Promise<T>): Promise<T> {
 beforeAll(async () => {
   double = await startS3Double()
   folder = await temporaryFolder()
-  for (const name of ['inbox', 'work', 'models', 'outbox', 'atlas'])
+  for (const name of ['inbox', 'work', 'models', 'references', 'outbox', 'atlas'])
     double.addBucket(`celldrop-${name}`, { versioned: true })
   vi.stubEnv('AWS_ENDPOINT_URL_S3', double.endpoint)
   vi.stubEnv('AWS_REGION', 'us-east-1')
@@ -79,6 +80,7 @@ beforeAll(async () => {
   }
   await saveSimulatedModel(await openStores(environment))
   await annotateCells()
+  await acquireCells()
   await typeCells()
 }, 120_000)
 afterAll(async () => {
@@ -107,7 +109,16 @@ async function annotateCells(): Promise<void> {
     await as(name, () => runShards(name, state))
 }
 
-/** One reference beside the job file, another in a bucket that the installation's sources name. */
+/** A file of the installation's sources, into the store of references. */
+async function acquireCells(): Promise<void> {
+  await put('atlas', 'refs/spleen.h5ad', simulatedQuery(5, 80))
+  const job = { workflow: 'acquire', source: 's3://celldrop-atlas/refs/spleen.h5ad', output: 'spleen.h5ad' }
+  const state = await decide(await put('inbox', 'jobs/spleen/job.json', JSON.stringify(job)))
+  expect(state.plan?.afterPrepare).toBe('Publish')
+  for (const name of ['Prepare', 'Publish'] as const) await as(name, () => runShards(name, state))
+}
+
+/** One reference beside the job file, one that was acquired, another in a bucket that the installation's sources name. */
 async function typeCells(): Promise<void> {
   await put('inbox', 'jobs/tissue/q.h5ad', simulatedQuery(2, 60))
   await put('inbox', 'jobs/tissue/r.h5ad', simulatedQuery(3, 80))
@@ -115,13 +126,13 @@ async function typeCells(): Promise<void> {
   const job = {
     workflow: 'type-cells',
     query: 'q.h5ad',
-    references: ['r.h5ad', 's3://celldrop-atlas/refs/blood.h5ad'],
-    label_columns: ['truth', 'truth'],
+    references: ['r.h5ad', 's3://celldrop-references/spleen.h5ad', 's3://celldrop-atlas/refs/blood.h5ad'],
+    label_columns: ['truth', 'truth', 'truth'],
     min_cells_per_type: 10,
     calibration_folds: 2,
   }
   const state = await decide(await put('inbox', 'jobs/tissue/job.json', JSON.stringify(job)))
-  expect(state.plan?.trains).toBe(true)
+  expect(state.plan?.afterPrepare).toBe('Fit')
   for (const name of ['Prepare', 'Fit', 'Embed', 'Label', 'Publish'] as const)
     await as(name, () => runShards(name, state))
 }
@@ -216,8 +227,8 @@ describe('a job on its way', () => {
 
   it('reads what lies in a source with the roles of the states that open inputs', () => {
     const readers = requests.filter(({ store }) => store === 'atlas').map(({ state }) => state)
-    // Publish opens the query alone, which may lie there as well
-    expect(new Set(readers)).toEqual(new Set(['ValidateJob', 'InspectInput', 'Prepare']))
+    // Publish fetches what is acquired
+    expect(new Set(readers)).toEqual(new Set(['ValidateJob', 'InspectInput', 'Prepare', 'Publish']))
   })
 
   it('uses every store that its states may reach', () => {

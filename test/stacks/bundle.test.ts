@@ -59,7 +59,7 @@ describe('the bundle of InspectInput, where there is no repository and no node_m
   async function inspect(handler: URL, file: string): Promise<unknown> {
     await using place = await temporaryFolder()
     const stores = Object.fromEntries(
-      ['inbox', 'work', 'models', 'outbox'].map((name) => [name, join(place.path, name)]),
+      ['inbox', 'work', 'models', 'references', 'outbox'].map((name) => [name, join(place.path, name)]),
     )
     for (const path of Object.values(stores)) mkdirSync(path)
     const key = `annotate/${basename(file)}`
@@ -74,7 +74,15 @@ describe('the bundle of InspectInput, where there is no repository and no node_m
       { workflow: 'annotate', query: basename(file), model: 'm', unsafe_force: true },
       'test',
     )
-    const job = { workflow: 'annotate', name: 'test', start, settings, inputs: [pin], model: 'm' }
+    const job = {
+      workflow: 'annotate',
+      name: 'test',
+      start,
+      settings,
+      inputs: [pin],
+      models: ['m'],
+      notices: [],
+    }
     await work.write('job.json', Buffer.from(JSON.stringify(job)))
     const announcement = { jobId: start.jobId, results: '' }
     const part = { workflow: 'annotate' as const, name: 'test', key: 'job.json', inputs: [pin], announcement }

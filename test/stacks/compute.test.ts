@@ -202,6 +202,7 @@ describe('jobs', () => {
         CELLDROP_INBOX: 's3://<Inbox>',
         CELLDROP_WORK: 's3://<Work>',
         CELLDROP_MODELS: 's3://<Models>',
+        CELLDROP_REFERENCES: 's3://<References>',
         CELLDROP_OUTBOX: 's3://<Outbox>',
         CELLDROP_CODE: expect.stringMatching(/^[0-9a-f]{16}$/),
         CELLDROP_SCRATCH: '/scratch',

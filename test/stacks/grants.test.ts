@@ -7,6 +7,7 @@ import {
   type FunctionState,
   functionStates,
   sourceReaders,
+  synapseReaders,
 } from '../../lib/stacks/access.ts'
 import { allStates } from '../../lib/stacks/definition.ts'
 import {
@@ -189,6 +190,49 @@ describe('with sources of inputs,', () => {
     ])
     expect(listing('whole').map(({ Condition }) => Condition)).toEqual([undefined])
   })
+})
+
+describe('with a token of Synapse,', () => {
+  const name = 'celldrop/synapse'
+  const arn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:synapse-AbCdEf'
+  const bare = arn.replace(/-AbCdEf$/, '')
+
+  it.each([
+    ['a name', name, new RegExp(`:secret:${name}-\\?{6}$`)],
+    ['an ARN', arn, new RegExp(`^${arn}$`)],
+    ['an ARN without its last six characters', bare, new RegExp(`^${bare}-\\?{6}$`)],
+  ])(
+    'by %s, Prepare and Publish alone are handed it, and only the role that starts them may read it',
+    (_, synapseSecret, resource) => {
+      const template = synthesise({ synapseSecret }).celldrop
+      const jobs = resources(template, 'AWS::Batch::JobDefinition').map(([, { Properties }]) => ({
+        name: String(Properties.JobDefinitionName).replace('Celldrop-', ''),
+        ...(Properties.ContainerProperties as {
+          Secrets?: { Name: string; ValueFrom: unknown }[]
+          ExecutionRoleArn: unknown
+        }),
+      }))
+      const handed = jobs.filter(({ Secrets = [] }) => Secrets.length > 0)
+      expect(handed.map((job) => job.name).sort()).toEqual([...synapseReaders].sort())
+      for (const { Secrets, ExecutionRoleArn } of handed) {
+        expect(Secrets!.map((secret) => secret.Name)).toEqual(['SYNAPSE_AUTH_TOKEN'])
+        expect(flat(ExecutionRoleArn)).toMatch(/^<SynapseExecutionRole/)
+      }
+      for (const { ExecutionRoleArn, Secrets } of jobs)
+        expect(/Synapse/.test(flat(ExecutionRoleArn))).toBe(Secrets !== undefined && Secrets.length > 0)
+      const readers = resources(template)
+        .filter(([, { Properties }]) =>
+          JSON.stringify(Properties ?? {}).includes('secretsmanager:GetSecretValue'),
+        )
+        .map(([id]) => id)
+      expect(readers).toEqual([expect.stringMatching(/^SynapseExecutionRoleDefaultPolicy/)])
+      const granted = statementsOf(template, 'SynapseExecutionRole').filter(({ Action }) =>
+        list(Action).some((action) => /^secretsmanager:/.test(String(action))),
+      )
+      for (const { Resource } of granted) expect(flat(Resource)).toMatch(resource)
+      expect(granted.length).toBe(1)
+    },
+  )
 })
 
 describe('no policy', () => {

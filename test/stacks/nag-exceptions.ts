@@ -32,7 +32,7 @@ export const nagExceptions: NagException[] = [
   },
   {
     finding:
-      /^AwsSolutions-IAM5\[Resource::CelldropStorage:\w+?(?:Inbox|Work|Models|Outbox)\w+\/(?:[A-Za-z/]*\*|jobs\/\*\/(?:failures\/\*|publishing\.json|error\.json|\*\.annotated\.h5ad|training\.h5ad|report\.html|umap\.png|(?:predictions|training_cells|ontology_review)\.csv|celltyping_\*|\*\.pkl|\*_(?:celltypist|colors)\.json))\]$/,
+      /^AwsSolutions-IAM5\[Resource::CelldropStorage:\w+?(?:Inbox|Work|Models|References|Outbox)\w+\/(?:[A-Za-z/]*\*|jobs\/\*\/(?:failures\/\*|publishing\.json|error\.json|\*\.annotated\.h5ad|training\.h5ad|report\.html|umap\.png|(?:predictions|training_cells|ontology_review|cells_by_label|datasets)\.csv|celltyping_\*|\*\.pkl|\*_(?:celltypist|colors)\.json))\]$/,
     at: /^Celldrop\/(?:\w+Role|Policies\/\w+)\/Resource$/,
     reason: 'Objects are granted by bucket and prefix; the names below a prefix are those of jobs to come',
   },

@@ -57,7 +57,12 @@ describe('sources of inputs', () => {
     expect(given({ sources: expected }).sources).toEqual(expected)
   })
 
+  it('may be the services that references are acquired from, each as a whole', () => {
+    expect(given({ sources: 'cellxgene://, synapse://' }).sources).toEqual(['cellxgene://', 'synapse://'])
+  })
+
   it.each([
+    ['a part of a service', 'cellxgene://human_lung_cell_atlas', /give https/],
     ['a folder', '/data/references', /give https/],
     ['another scheme', 'ftp://host/file', /give https/],
     ['a bare scheme, which would be every bucket', 's3:', /give https/],

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { flat, resources, type Statement, synthesise } from '../support/stacks.ts'
 
 const { storage, celldrop } = synthesise()
-const stores = ['Inbox', 'Work', 'Models', 'Outbox']
+const stores = ['Inbox', 'Work', 'Models', 'References', 'Outbox']
 const buckets = resources(storage, 'AWS::S3::Bucket')
 const bucket = (name: string) => buckets.find(([id]) => id.startsWith(name))![1].Properties
 
@@ -14,8 +14,8 @@ function policyOf(name: string): Statement[] {
 }
 
 describe('the buckets', () => {
-  it('are the four stores and one for access logs', () => {
-    expect(buckets.length).toBe(5)
+  it('are the five stores and one for access logs', () => {
+    expect(buckets.length).toBe(6)
   })
 
   it.each(stores)('%s is encrypted under the key of the stack, with a bucket key', (name) => {
@@ -88,7 +88,7 @@ describe('the buckets', () => {
     const expiry = (name: string) =>
       (bucket(name).LifecycleConfiguration as { Rules: { ExpirationInDays?: number }[] }).Rules[0]!
         .ExpirationInDays
-    expect(stores.map(expiry)).toEqual([undefined, 30, undefined, undefined])
+    expect(stores.map(expiry)).toEqual([undefined, 30, undefined, undefined, undefined])
   })
 
   it('tell EventBridge of uploads to the inbox alone, without a custom resource', () => {
@@ -129,7 +129,7 @@ it('exports each store and the key, whoever uses them, and cannot be removed whi
     name.startsWith('ExportsOutput'),
   )
   for (const name of stores) expect(exports.filter((one) => one.includes(name)).length).toBe(2)
-  expect(exports.length).toBe(9)
+  expect(exports.length).toBe(11)
   const template = JSON.stringify(celldrop.toJSON())
   expect(template).toContain('Fn::ImportValue')
   expect(template).not.toContain('Fn::GetStackOutput')

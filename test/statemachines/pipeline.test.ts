@@ -56,7 +56,7 @@ describe('a job of as many inputs as there may be', () => {
       resources: [{}, {}, {}].map(() => ({ Type: 'MEMORY', Value: '245760' })),
     }
     const steps = Object.fromEntries(batchStates.map((state) => [state, step]))
-    const plan = { road: 'r'.repeat(100), trains: true, shards: 10_000, steps, retries: 1 }
+    const plan = { road: 'r'.repeat(100), afterPrepare: 'Publish', shards: 10_000, steps, retries: 1 }
     expect(bytes({ start, job, facts, genes: { key: 'k' }, ontology: { key: 'k' }, plan })).toBeLessThan(
       mostBytes,
     )

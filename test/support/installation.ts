@@ -1,4 +1,4 @@
-/** An installation in a folder: the four stores, the environment that names them, and a small model of PBMC genes. */
+/** An installation in a folder: the five stores, the environment that names them, and a small model of PBMC genes. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { AnnDataToWrite } from '../../lib/data/write-h5ad.ts'
@@ -24,6 +24,7 @@ export async function makeInstallation(extra: Record<string, string> = {}): Prom
     CELLDROP_INBOX: join(folder.path, 'inbox'),
     CELLDROP_WORK: join(folder.path, 'work'),
     CELLDROP_MODELS: join(folder.path, 'models'),
+    CELLDROP_REFERENCES: join(folder.path, 'references'),
     CELLDROP_OUTBOX: join(folder.path, 'outbox'),
     CELLDROP_CODE: 'test',
     CELLDROP_QUEUES: JSON.stringify({

@@ -45,10 +45,11 @@ export function runStepOf(
 
 /** All steps of a planned job in this process, one after another. @returns their exit codes */
 export async function runStepsOf(lab: Installation, state: RoadState): Promise<number[]> {
+  const { afterPrepare, shards } = state.plan!
   const codes = [await runStepOf(lab, 'Prepare', { state })]
-  if (state.plan!.trains) codes.push(await runStepOf(lab, 'Fit', { state }))
-  for (let shard = 0; shard < state.plan!.shards; shard++)
-    codes.push(await runStepOf(lab, 'Embed', { state, shard }))
+  if (afterPrepare === 'Publish') return [...codes, await runStepOf(lab, 'Publish', { state })]
+  if (afterPrepare === 'Fit') codes.push(await runStepOf(lab, 'Fit', { state }))
+  for (let shard = 0; shard < shards; shard++) codes.push(await runStepOf(lab, 'Embed', { state, shard }))
   for (const step of ['Label', 'Publish'] as const) codes.push(await runStepOf(lab, step, { state }))
   return codes
 }
@@ -68,6 +69,7 @@ export function placesOf({ folder, environment }: Installation): LocalRun['place
     inbox: place('INBOX'),
     work: place('WORK'),
     models: place('MODELS'),
+    references: place('REFERENCES'),
     outbox: place('OUTBOX'),
   }
 }

@@ -79,7 +79,7 @@ export function flat(value: unknown): string {
   // of an export of the storage stack what it is of: Inbox, Work, ...
   if (name === 'Fn::ImportValue') {
     const [, attribute, resource] =
-      /ExportsOutput(Ref|FnGetAtt)(Inbox|Work|Models|Outbox|Key)/.exec(String(content)) ?? []
+      /ExportsOutput(Ref|FnGetAtt)(Inbox|Work|Models|References|Outbox|Key)/.exec(String(content)) ?? []
     return attribute === 'Ref' ? `<${resource}>` : `<${resource}.Arn>`
   }
   return JSON.stringify(value)

@@ -66,7 +66,7 @@ async function planOf(
 describe('PlanCompute', () => {
   it('gives a small query what is the least: two shards, two gigabytes, Spot', async () => {
     const { plan } = template
-    expect(plan).toMatchObject({ shards: 2, trains: false, retries: 0 })
+    expect(plan).toMatchObject({ shards: 2, afterPrepare: 'Embed', retries: 0 })
     for (const state of states) {
       expect(plan!.steps[state].queue).toBe('cpu-spot')
       expect(size(plan!, state)).toBe(2048)
@@ -176,7 +176,7 @@ describe('the key of the road file', () => {
       roadOf('seed', { settings: { ...settings, seed: 1 } }),
       roadOf('voting', { settings: { ...settings, majority_voting: true } }),
       roadOf('content', { inputs: [{ ...pin, etag: 'other' }] }),
-      roadOf('model', { model: 'twin' }),
+      roadOf('model', { models: ['twin'] }),
     ])
     expect(new Set([template.plan!.road, ...keys]).size).toBe(5)
   })

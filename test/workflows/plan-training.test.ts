@@ -65,7 +65,8 @@ async function planOf(
     settings: checked,
     inputs,
     documents: {},
-    model: null,
+    models: [],
+    notices: [],
   }
   const announcement = { jobId: name, results: '' }
   const part = { workflow: 'type-cells' as const, name, inputs, announcement }
@@ -102,7 +103,7 @@ describe('the plan of a job that trains', () => {
   it('knows the types of references whose labels were not matched to an ontology', async () => {
     const few = await planOf({ query: panel, references: [atlas(100_000, 2)] })
     const many = await planOf({ query: panel, references: [atlas(100_000, 60)] })
-    expect(few.trains).toBe(true)
+    expect(few.afterPrepare).toBe('Fit')
     expect(size(many, 'Fit')).toBeGreaterThan(size(few, 'Fit'))
   })
 
@@ -133,7 +134,7 @@ describe('the plan of a job that trains', () => {
     const short = { query: panel, references: [atlas(2000, 3)] }
     const environment = { CELLDROP_MAX_VCPUS: '64' }
     expect(size(await planOf(short, { environment }), 'Fit', 'VCPU')).toBe(2)
-    expect((await at('64')).expected.minutes).toBeLessThan((await at('4')).expected.minutes)
+    expect((await at('64')).expected.minutes).toBeLessThan((await at('4')).expected.minutes!)
   })
 
   it('bears as many references as a job may name', async () => {

@@ -42,6 +42,7 @@ async function finish(...states: [BatchState, number?][]): Promise<void> {
       state,
       code: 'test',
       roadKey: planned.plan!.road,
+      afterPrepare: planned.plan!.afterPrepare,
       job,
       part,
     })

@@ -30,7 +30,7 @@ describe('ValidateJob', () => {
     expect(made).toMatchObject({
       workflow: 'annotate',
       name: 'my-sample',
-      model: modelId,
+      models: [modelId],
       settings: { query: 'My sample.h5ad', mode: 'best_match' },
       inputs: [{ role: 'query', place: 'inbox', key: 'annotate/My sample.h5ad' }],
     })
@@ -44,7 +44,7 @@ describe('ValidateJob', () => {
     )
     const { job: part } = await validateJob(start, lab.environment)
     expect(part).toMatchObject({ name: 'liver', inputs: [{ key: 'jobs/liver/q.h5ad' }] })
-    expect((await readJob(lab.stores.work, part!)).settings.seed).toBe(7)
+    expect((await readJob(lab.stores.work, part!)).settings).toMatchObject({ seed: 7 })
   })
 
   it('pins what it sees: a second run of the same job keeps the first pins', async () => {

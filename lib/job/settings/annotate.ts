@@ -4,7 +4,9 @@
  * command line's flags, docs/SETTINGS.md and the JSON Schema are made from it.
  */
 import { z } from 'zod'
+import { BadInput } from '../errors.ts'
 import {
+  batchField,
   clId,
   columnName,
   countsFields,
@@ -18,6 +20,13 @@ import {
   seed,
 } from './fields.ts'
 
+/** Models of one job: each is loaded for every shard, and asked about every cell. */
+const mostModels = 16
+const modelReference = z.string().min(1).max(200)
+
+/** Of several models, the share of its genes that one needs unless the job says otherwise. */
+export const usualOverlapPercent = 25
+
 export const annotateSettings = z.strictObject({
   workflow: z.literal('annotate').describe('which workflow this job is'),
   name: jobName,
@@ -25,11 +34,36 @@ export const annotateSettings = z.strictObject({
     'the file to annotate: h5ad, 10x .h5, 10x MTX folder or AnnData zarr; a path relative to the job file, or s3://',
   ),
   model: z
+    .union(
+      [
+        modelReference,
+        z
+          .array(modelReference)
+          .min(1)
+          .max(mostModels)
+          .refine((names) => new Set(names).size === names.length, 'a model is named twice'),
+      ],
+      { error: `give one model, or a list of 1 to ${mostModels} different ones` },
+    )
+    .optional()
+    .describe(
+      'name or id of a model in the model store, or of several: of these a cell gets the label of the one that is surest of it; without it the default model of the stack',
+    ),
+  tissue: z
     .string()
     .min(1)
-    .max(200)
+    .max(100)
     .optional()
-    .describe('name or id of a model in the model store; without it the default model of the stack'),
+    .describe("in place of model: CellTypist's models for this tissue, as far as they were imported"),
+  ensemble_mode: z.boolean().default(true).describe('of tissue: all of its models, or Immune_All_Low alone'),
+  min_gene_overlap_pct: z
+    .number()
+    .min(0)
+    .max(100)
+    .optional()
+    .describe(
+      `percentage of a model's genes that the query must have: of several models one with fewer is left out (${usualOverlapPercent} unless told), a model that is alone is refused`,
+    ),
   classifier: z.string().max(100).default('default').describe('which classifier of the model to use'),
   ...countsFields,
   ...geneFields,
@@ -49,7 +83,15 @@ export const annotateSettings = z.strictObject({
     .int()
     .min(1)
     .default(50)
-    .describe("how many of the model's genes the query must have at least; fewer is an error"),
+    .describe(
+      "how many of the model's genes the query must have at least; fewer is an error, or of several models leaves this one out",
+    ),
+  scaled_over: z
+    .enum(['measured', 'models'])
+    .default('measured')
+    .describe(
+      "what cells are scaled to 10,000 over: all genes that were measured, as CellTypist's models were trained, or only those that the models know, as SpatialCore's annotate_celltypist does",
+    ),
   ...qualityFields,
   mode: z
     .enum(['best_match', 'prob_match'])
@@ -80,6 +122,14 @@ export const annotateSettings = z.strictObject({
     .max(1)
     .default(0)
     .describe('for voting: below this share of a cluster its cells are "Heterogeneous"'),
+  min_confidence: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe(
+      'below this probability of the label that it would get, a cell is "Unassigned" (0.5 in SpatialCore\'s annotate_celltypist); 0 leaves every cell its label',
+    ),
   uncertainty: z
     .enum(['probability', 'normalised'])
     .default('probability')
@@ -106,6 +156,7 @@ export const annotateSettings = z.strictObject({
     .enum(['exact-first', 'spatialcore'])
     .default('exact-first')
     .describe('how other labels are given their Cell Ontology id'),
+  batch_size: batchField,
   compute: z
     .enum(['auto', 'cpu', 'gpu'])
     .default('auto')
@@ -114,3 +165,33 @@ export const annotateSettings = z.strictObject({
 })
 
 export type AnnotateSettings = z.infer<typeof annotateSettings>
+
+/** Whether a job asks for several models, however many of them there turn out to be. */
+export function wantsSeveralModels({ model, tissue, ensemble_mode }: AnnotateSettings): boolean {
+  return Array.isArray(model) ? model.length > 1 : tissue !== undefined && ensemble_mode
+}
+
+/**
+ * What no single setting shows.
+ * @throws BadInput SETTING_INVALID, MODELS_NO_LATENT
+ */
+export function checkAnnotate(settings: AnnotateSettings, place: string): void {
+  const { model, tissue, ensemble_mode, umap_space } = settings
+  if (model !== undefined && tissue !== undefined)
+    throw new BadInput(
+      'SETTING_INVALID',
+      `${place}: tissue`,
+      'a tissue stands for models, and the job names models too',
+      'Leave out one of "model" and "tissue"',
+    )
+  if (!ensemble_mode && tissue === undefined)
+    throw new BadInput(
+      'SETTING_INVALID',
+      `${place}: ensemble_mode`,
+      'it chooses among the models of a tissue, and the job names no tissue',
+      'Name a tissue, or leave it out',
+    )
+  if (umap_space !== 'latent' || !wantsSeveralModels(settings)) return
+  const problem = 'the scores of several models are no common space that a map could be made of'
+  throw new BadInput('MODELS_NO_LATENT', `${place}: umap_space`, problem, 'Name one model, or take "pca"')
+}

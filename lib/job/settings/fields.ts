@@ -82,4 +82,11 @@ export const overwriteField = z
   .default(false)
   .describe('replace annotations of the same name that the query already has, and a result of the same name')
 
+export const batchField = z
+  .int()
+  .min(1)
+  .max(10_000_000)
+  .optional()
+  .describe('cells scored at once: less takes less memory, and changes nothing else')
+
 export const seed = z.int().min(0).max(4294967295)

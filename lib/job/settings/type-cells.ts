@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { BadInput } from '../errors.ts'
 import { obsmSpatial } from '../stored-names.ts'
 import {
+  batchField,
   clId,
   columnName,
   countsFields,
@@ -298,6 +299,7 @@ export const typeCellsSettings = z.strictObject({
     .default(obsmSpatial)
     .describe('obsm with the coordinates of the cells'),
   ...mapFields,
+  scoring_batch_size: batchField,
   compute: z
     .enum(['auto', 'cpu', 'gpu'])
     .default('auto')
@@ -326,7 +328,7 @@ export function typeCellsDefaults(compat: unknown): Partial<TypeCellsSettings> {
 
 /**
  * What no single setting shows.
- * @throws BadInput LABELS_REQUIRED, PATHS_LABELS_LEN, ONTOLOGY_NEEDED
+ * @throws BadInput LABELS_REQUIRED, PATHS_LABELS_LEN, BATCH_VOTING, ONTOLOGY_NEEDED
  */
 export function checkTypeCells(settings: TypeCellsSettings, place: string): void {
   const { references, label_columns, add_ontology, keep_terms, resolve_hierarchy } = settings
@@ -338,8 +340,17 @@ export function checkTypeCells(settings: TypeCellsSettings, place: string): void
     const problem = `${references.length} references and ${label_columns.length} label columns`
     throw new BadInput('PATHS_LABELS_LEN', at, problem, remedy)
   }
+  refuseBatchedVote(settings, place)
   if (add_ontology || (keep_terms === undefined && resolve_hierarchy === 'none')) return
   const needing = keep_terms === undefined ? 'resolve_hierarchy' : 'keep_terms'
   const problem = `${needing} goes by Cell Ontology ids, and add_ontology: false gives labels none`
   throw new BadInput('ONTOLOGY_NEEDED', `${place}: ${needing}`, problem, 'Leave out one of the two')
+}
+
+/** A vote over cells that were scored in parts is the same vote here; SpatialCore, whose vote would be of each part alone, refuses it. */
+function refuseBatchedVote({ compat, majority_voting, ...settings }: TypeCellsSettings, place: string): void {
+  if (compat !== 'spatialcore' || !majority_voting || settings.scoring_batch_size === undefined) return
+  const problem = 'SpatialCore does not vote over cells that are scored in batches'
+  const remedy = 'Leave out one of "scoring_batch_size", "majority_voting" and "compat"'
+  throw new BadInput('BATCH_VOTING', `${place}: scoring_batch_size`, problem, remedy)
 }

@@ -9,6 +9,7 @@ import {
   EcsEc2ContainerDefinition,
   EcsJobDefinition,
   EcsVolume,
+  Secret as JobSecret,
   LinuxParameters,
   Reason,
   RetryStrategy,
@@ -16,6 +17,7 @@ import {
 import { type ContainerImage, LogDriver } from 'aws-cdk-lib/aws-ecs'
 import { PolicyDocument, type PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
+import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
 import type { BatchState } from '../../job/road.ts'
 
@@ -24,6 +26,8 @@ export interface StepJobProps {
   environment: Record<string, string>
   statements: PolicyStatement[]
   executionRole: Role
+  /** by the variable that the job finds it in */
+  secrets?: Record<string, ISecret>
   logGroup: ILogGroup
   /** of one attempt */
   timeout: Duration
@@ -35,7 +39,7 @@ const scratch = '/scratch'
 const user = '10001:10001'
 
 export function stepJob(scope: Construct, state: BatchState, props: StepJobProps): EcsJobDefinition {
-  const { image, environment, statements, executionRole, logGroup, timeout } = props
+  const { image, environment, statements, executionRole, secrets, logGroup, timeout } = props
   const jobRole = new Role(scope, `${state}Role`, {
     assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'),
     description: `Celldrop: ${state}`,
@@ -62,6 +66,7 @@ export function stepJob(scope: Construct, state: BatchState, props: StepJobProps
       // ECS on EC2 sets none, and the job cannot ask its machine
       AWS_REGION: Stack.of(scope).region,
     },
+    ...(secrets !== undefined && { secrets: jobSecrets(secrets) }),
   })
   return new EcsJobDefinition(scope, `${state}Job`, {
     jobDefinitionName: jobName(scope, state),
@@ -79,16 +84,30 @@ export function stepJob(scope: Construct, state: BatchState, props: StepJobProps
   })
 }
 
+function jobSecrets(secrets: Record<string, ISecret>): Record<string, JobSecret> {
+  const entries = Object.entries(secrets)
+  return Object.fromEntries(entries.map(([name, secret]) => [name, JobSecret.fromSecretsManager(secret)]))
+}
+
 /** Known beforehand, so that the state machine's role can name all revisions of the definition and no other one. */
 export function jobName(scope: Construct, state: BatchState): string {
   return `${Stack.of(scope).stackName}-${state}`
 }
 
 /** What the ECS agent does for a job before it runs: pull its image, open its log. */
-export function jobExecutionRole(scope: Construct): Role {
-  const role = new Role(scope, 'JobExecutionRole', {
+export function jobExecutionRole(scope: Construct, id = 'JobExecutionRole'): Role {
+  const role = new Role(scope, id, {
     assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com'),
     description: 'Celldrop: pulls images and writes logs for jobs of AWS Batch',
   })
   return role
+}
+
+/** A secret that is there already, by its name or ARN; an ARN may lack the six characters that Secrets Manager adds. */
+export function tokenSecret(scope: Construct, named: string): ISecret {
+  const id = 'SynapseToken'
+  if (!named.startsWith('arn:')) return Secret.fromSecretNameV2(scope, id, named)
+  return /-[A-Za-z0-9]{6}$/.test(named)
+    ? Secret.fromSecretCompleteArn(scope, id, named)
+    : Secret.fromSecretPartialArn(scope, id, named)
 }

@@ -7,25 +7,22 @@ import type { Column } from '../../data/cells.ts'
 import type { PlainValue } from '../../data/h5ad-element.ts'
 import type { Elements } from '../../data/write-h5ad.ts'
 import { product } from '../../job/product.ts'
-import type { AnnotateSettings } from '../../job/settings/annotate.ts'
 import type { AnnotationNames } from '../../job/stored-names.ts'
-import { probabilitiesOf } from '../../labels/probabilities.ts'
+import { raiseProbabilities } from '../../labels/model-choice.ts'
 import { type Coded, categoricalColumn } from '../parts/coded.ts'
 import { readGraph } from '../parts/neighbour-graph.ts'
-import type { Annotated } from './annotated.ts'
+import { type Annotated, type ModelUse, unassignedCells } from './annotated.ts'
 import type { AnnotateContext } from './context.ts'
 import { namesFor } from './rules.ts'
+import { type ScoringModels, scoringModels } from './scoring-models.ts'
 
-export async function annotations(
-  annotated: Annotated,
-  { context, scores }: { context: AnnotateContext; scores: Float32Array },
-): Promise<Additions> {
+export async function annotations(annotated: Annotated, context: AnnotateContext): Promise<Additions> {
   const { settings } = context.road
   const names = namesFor(settings)
   const uns = new Map<string, PlainValue>([[names.predictions, provenance(annotated, context)]])
   const additions: Additions = {
-    obs: obsColumns(annotated, { names, labels: context.road.labels }),
-    obsm: obsmArrays(annotated, { names, scores, settings }),
+    obs: obsColumns(annotated, names),
+    obsm: await obsmArrays(annotated, { context, names }),
     uns: Object.fromEntries(uns),
     ...(settings.overwrite && { without: everyKey(names) }),
   }
@@ -36,12 +33,24 @@ export async function annotations(
 
 /** All that a run of this name can write: what an earlier one wrote and this one does not would belong to other labels. */
 function everyKey(names: AnnotationNames): NonNullable<Additions['without']> {
-  const { predicted, uncertainty, ontologyId, predictedByCell, overClustering, majorityShare } = names
-  const { hasFewCounts, predictedSecond, predictedMargin, latent, umap, probabilities, neighbours } = names
+  const { predicted, predictedRaw, uncertainty, ontologyId, model, predictedByCell } = names
+  const {
+    overClustering,
+    majorityShare,
+    hasFewCounts,
+    predictedSecond,
+    predictedMargin,
+    latent,
+    umap,
+    probabilities,
+    neighbours,
+  } = names
   const byCell = [
     predicted,
+    predictedRaw,
     uncertainty,
     ontologyId,
+    model,
     predictedByCell,
     overClustering,
     majorityShare,
@@ -55,16 +64,17 @@ function everyKey(names: AnnotationNames): NonNullable<Additions['without']> {
   }
 }
 
-function obsColumns(
-  { labels, uncertainty, byCell, clusters, majorityShare, second, margin, fewCounts }: Annotated,
-  { names, labels: terms }: { names: AnnotationNames; labels: AnnotateContext['road']['labels'] },
-): Map<string, Column> {
+function obsColumns(annotated: Annotated, names: AnnotationNames): Map<string, Column> {
+  const { labels, raw, terms, uncertainty, byModel, byCell, clusters, majorityShare } = annotated
+  const { second, margin, fewCounts } = annotated
   const columns = new Map<string, Column>([
     [names.predicted, categoricalColumn(labels)],
     [names.uncertainty, float32(uncertainty)],
     [names.ontologyId, categoricalColumn(ontologyIds(labels, terms))],
   ])
+  if (raw !== null) columns.set(names.predictedRaw, categoricalColumn(raw))
   if (fewCounts !== null) columns.set(names.hasFewCounts, { kind: 'boolean', values: fewCounts })
+  if (byModel !== null) columns.set(names.model, categoricalColumn(byModel))
   if (byCell !== null) columns.set(names.predictedByCell, categoricalColumn(byCell))
   if (clusters !== null) columns.set(names.overClustering, categoricalColumn(clusters))
   if (majorityShare !== null) columns.set(names.majorityShare, float32(majorityShare))
@@ -74,7 +84,7 @@ function obsColumns(
 }
 
 /** The CELLxGENE schema takes a CL id or the word "unknown". */
-export function ontologyIds({ codes, categories }: Coded, terms: AnnotateContext['road']['labels']): Coded {
+export function ontologyIds({ codes, categories }: Coded, terms: Annotated['terms']): Coded {
   const ids = categories.map((label) => terms[label]?.id ?? 'unknown')
   const distinct = [...new Set(ids)].sort()
   const codeOf = ids.map((id) => distinct.indexOf(id))
@@ -82,7 +92,7 @@ export function ontologyIds({ codes, categories }: Coded, terms: AnnotateContext
 }
 
 /** Names of these terms; -1 where there is none. */
-export function ontologyNames({ codes, categories }: Coded, terms: AnnotateContext['road']['labels']): Coded {
+export function ontologyNames({ codes, categories }: Coded, terms: Annotated['terms']): Coded {
   const names = categories.map((label) => terms[label]?.name ?? null)
   return {
     codes: codes.map((code) => (names[code] == null ? -1 : code)),
@@ -90,20 +100,18 @@ export function ontologyNames({ codes, categories }: Coded, terms: AnnotateConte
   }
 }
 
-function obsmArrays(
-  { layout, prepared, labelled }: Annotated,
-  { names, scores, settings }: { names: AnnotationNames; scores: Float32Array; settings: AnnotateSettings },
-): Elements {
+async function obsmArrays(
+  { layout, prepared }: Annotated,
+  { context, names }: { context: AnnotateContext; names: AnnotationNames },
+): Promise<Elements> {
   const rows = prepared.cells
-  const classes = labelled.classes.length
-  const arrays: [string, Float32Array, number][] = [[names.latent, scores, classes]]
+  const models = await scoringModels(context, { cells: rows })
+  const classes = models.labels.length
+  const arrays: [string, Float32Array, number][] = []
+  if (models.cards.length === 1) arrays.push([names.latent, await models.scores(0), classes])
   for (const name of layout === null ? [] : names.umap) arrays.push([name, layout!, 2])
-  if (settings.write_probabilities)
-    arrays.push([
-      names.probabilities,
-      probabilitiesOf(scores, { labels: classes, loss: labelled.loss }),
-      classes,
-    ])
+  if (context.road.settings.write_probabilities)
+    arrays.push([names.probabilities, await probabilitiesOfAll(models, rows), classes])
   return new Map(
     arrays.map(([name, values, width]) => [
       name,
@@ -112,41 +120,74 @@ function obsmArrays(
   )
 }
 
+/** Cells x labels of all models: of a label that several have, the highest that any of them gives. */
+async function probabilitiesOfAll(models: ScoringModels, cells: number): Promise<Float32Array> {
+  if (models.cards.length === 1) return models.probabilities(0)
+  const union = { values: new Float32Array(cells * models.labels.length), labels: models.labels.length }
+  for (const [index, places] of models.places.entries())
+    raiseProbabilities(union, { probabilities: await models.probabilities(index), places })
+  return union.values
+}
+
 function float32(values: Float32Array): Column {
   return { kind: 'number', type: 'float32', values }
 }
 
 /** How the labels came about, for whoever opens the file without the report. */
 function provenance(
-  { plan, model, labels, labelled }: Annotated,
+  { plan, models, labels, raw, terms: given, labelled }: Annotated,
   { road, job }: AnnotateContext,
 ): PlainValue {
   const { settings } = road
   const { counts } = road.inputs[0]!.facts
-  const terms = Object.entries(road.labels).filter(
+  const terms = Object.entries(given).filter(
     ([label, { id }]) => id !== null && labels.categories.includes(label),
   )
   return {
-    model_url: `celldrop:${model.name}/${model.id}`,
-    model_id: model.id,
-    model_name: model.name,
+    ...namesOfModels(models),
     classifier: settings.classifier,
     organism: plan.species ?? 'unknown',
     mode: settings.mode,
     majority_voting: settings.majority_voting,
+    ...(raw !== null && {
+      min_confidence: settings.min_confidence,
+      n_cells_unassigned: unassignedCells(labels),
+    }),
     counts_source: counts.matrix,
     counts_state: counts.from,
     gene_column: plan.column ?? 'var index',
     gene_ids: plan.idType,
-    n_model_genes: plan.modelGenes,
-    n_genes_found: plan.found,
-    genes_missing_fraction: 1 - plan.found / Math.max(1, plan.modelGenes),
+    ...genesOfModels(models),
     classes: labelled.classes,
     label_ontology: Object.fromEntries(terms.map(([label, { id }]) => [keyOf(label), id!])),
     seed: settings.seed,
     created_at: job.created,
     product_version: product.version,
     job_id: job.jobId,
+  }
+}
+
+/** Of one model its facts, of several the same as lists. */
+function namesOfModels(models: readonly ModelUse[]): { [name: string]: PlainValue } {
+  const urls = models.map(({ card: { name, id } }) => `celldrop:${name}/${id}`)
+  const ids = models.map(({ card }) => card.id)
+  const names = models.map(({ card }) => card.name)
+  if (models.length === 1) return { model_url: urls[0]!, model_id: ids[0]!, model_name: names[0]! }
+  return { model_url: urls, model_id: ids, model_name: names }
+}
+
+function genesOfModels(models: readonly ModelUse[]): { [name: string]: PlainValue } {
+  const known = models.map(({ plan }) => plan.modelGenes)
+  const found = models.map(({ plan }) => plan.found)
+  const missing = Float64Array.from(models, ({ plan }) => 1 - plan.found / Math.max(1, plan.modelGenes))
+  if (models.length === 1)
+    return { n_model_genes: known[0]!, n_genes_found: found[0]!, genes_missing_fraction: missing[0]! }
+  const cells = models.map((model) => model.cells)
+  return {
+    n_model_genes: known,
+    n_genes_found: found,
+    genes_missing_fraction: missing,
+    n_cells_labelled: cells,
   }
 }
 

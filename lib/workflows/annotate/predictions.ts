@@ -2,18 +2,19 @@
 import type { CsvColumn } from '../../report/csv.ts'
 import type { Annotated } from './annotated.ts'
 import { ontologyIds, ontologyNames } from './annotations.ts'
-import type { AnnotateContext } from './context.ts'
 
-export function predictionColumns(annotated: Annotated, { road }: AnnotateContext): CsvColumn[] {
-  const { labels, obs, byCell, clusters, second, fewCounts, layout } = annotated
+export function predictionColumns(annotated: Annotated): CsvColumn[] {
+  const { labels, raw, terms, obs, byModel, byCell, clusters, second, fewCounts, layout } = annotated
   const numbers = (name: string, values: ArrayLike<number> | null): CsvColumn[] =>
     values === null ? [] : [{ name, values }]
   return [
     { name: 'cell', values: obs.index },
     { name: 'predicted', ...labels },
     { name: 'uncertainty', values: annotated.uncertainty },
-    { name: 'ontology_term_id', ...ontologyIds(labels, road.labels) },
-    { name: 'ontology_name', ...ontologyNames(labels, road.labels) },
+    { name: 'ontology_term_id', ...ontologyIds(labels, terms) },
+    { name: 'ontology_name', ...ontologyNames(labels, terms) },
+    ...(raw === null ? [] : [{ name: 'predicted_raw', ...raw }]),
+    ...(byModel === null ? [] : [{ name: 'model', ...byModel }]),
     ...(byCell === null ? [] : [{ name: 'predicted_by_cell', ...byCell }]),
     ...(clusters === null ? [] : [{ name: 'cluster', ...clusters }]),
     ...numbers('majority_share', annotated.majorityShare),

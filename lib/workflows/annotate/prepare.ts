@@ -1,6 +1,6 @@
 /**
- * Prepare of `annotate`: counts become log1p of counts per 10,000 over all genes of the file; of these the genes of the model are scored,
- * and the variable genes of the query make its own map.
+ * Prepare of `annotate`: counts become log1p of counts per 10,000 over all genes of the file; of these the genes that models know are
+ * scored, and the variable genes of the query make its own map.
  */
 import { openCells } from '../../data/open-cells.ts'
 import { alignRows } from '../../prep/align-genes.ts'
@@ -13,6 +13,7 @@ import { type PreparedQuery, prepareQuery } from '../parts/prepare-query.ts'
 import { localInput } from '../road/inputs.ts'
 import type { StepResult } from '../workflow.ts'
 import type { AnnotateContext } from './context.ts'
+import { scoredGenes } from './scored-genes.ts'
 
 export interface Prepared extends PreparedQuery {
   /** names of the user's clusters, which block `given-clusters` counts; null where the vote makes its own, or there is none */
@@ -36,12 +37,9 @@ export async function prepare(context: AnnotateContext): Promise<StepResult> {
     const { majority_voting, over_clustering } = settings
     const given = majority_voting && over_clustering ? await clusterColumn(file, over_clustering) : null
     if (given !== null) await step.writeBlock('given-clusters', given.codes)
-    const alignment = {
-      target: Int32Array.from(plan.target),
-      genes: plan.modelGenes,
-      values: 'log1p',
-      order: 'any',
-    } as const
+    const { columns, columnOf } = scoredGenes(maps)
+    const alignment = { target: columnOf, genes: columns, values: 'log1p', order: 'any' } as const
+    const isRescaled = settings.scaled_over === 'models' && columns < matrix.columns
     const isMitochondrial = plan.idType === 'symbol' ? mitochondrialGenes(names) : undefined
     const makesClusters = majority_voting && over_clustering === undefined
     const { prepared, notices } = await prepareQuery(context, {
@@ -52,7 +50,7 @@ export async function prepare(context: AnnotateContext): Promise<StepResult> {
       rows: () => normalisedRows(matrix, { from, isMitochondrial, place }),
       aligned(slab) {
         const aligned = alignRows(slab, alignment)
-        if (maps.scaledOver !== 'genes') return aligned
+        if (!isRescaled) return aligned
         return { ...aligned, values: rescaleRows({ ...aligned, values: aligned.values as Float32Array }) }
       },
       wantsMap: settings.umap || settings.write_neighbours || makesClusters,

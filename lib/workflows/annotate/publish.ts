@@ -12,13 +12,13 @@ import {
   writeCells,
   writeResult,
 } from '../parts/results.ts'
-import { readScores } from '../parts/scores.ts'
 import type { StepResult } from '../workflow.ts'
 import { type Annotated, readAnnotated } from './annotated.ts'
 import { annotations } from './annotations.ts'
 import type { AnnotateContext } from './context.ts'
 import { predictionColumns } from './predictions.ts'
-import { reportContent, scatterOf } from './report.ts'
+import { reportContent } from './report.ts'
+import { scatterOf } from './report-map.ts'
 
 const ours = /^(?:.+\.annotated\.h5ad|report\.html|umap\.png|predictions\.csv)$/
 
@@ -33,10 +33,9 @@ export async function publish(context: AnnotateContext): Promise<StepResult> {
     predictions: 'predictions.csv',
   }
   context.progress(0, 4, 'files', 'writing the h5ad')
-  const size = { cells: annotated.prepared.cells, classes: annotated.labelled.classes.length }
   const leftOut = await writeCells(context, {
     name: outputs.h5ad,
-    additions: async () => annotations(annotated, { context, scores: await readScores(context, size) }),
+    additions: () => annotations(annotated, context),
   })
   const notices = [...annotated.notices, ...leftOut]
   await writeViews(context, { ...annotated, notices }, outputs)
@@ -53,9 +52,7 @@ async function writeViews(
   outputs: { report: string; umap?: string; predictions: string } & Record<string, string>,
 ): Promise<void> {
   context.progress(1, 4, 'files', 'writing the table')
-  await once(context, outputs.predictions, async () =>
-    Readable.from(writeCsv(predictionColumns(annotated, context))),
-  )
+  await once(context, outputs.predictions, async () => Readable.from(writeCsv(predictionColumns(annotated))))
   context.progress(2, 4, 'files', 'drawing the map')
   const scatter = scatterOf(annotated, context)
   if (scatter !== null && outputs.umap !== undefined)

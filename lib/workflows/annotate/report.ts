@@ -1,24 +1,25 @@
 /** The page of `annotate`: what a biologist wants to know before trusting a label, in plain words. */
 
 import { product } from '../../job/product.ts'
-import type { Colouring, Fact, LabelRow, ReportContent } from '../../report/content.ts'
+import type { Fact, LabelRow, ReportContent } from '../../report/content.ts'
 import { histogram } from '../../report/histogram.ts'
 import { percentage, wholeNumber } from '../../report/numbers.ts'
-import type { ScatterPicture } from '../../report/scatter-png.ts'
 import { countsOf } from '../parts/coded.ts'
-import { costOf, obsColourings, settingFacts } from '../parts/page-parts.ts'
-import type { Annotated } from './annotated.ts'
+import { costOf, settingFacts } from '../parts/page-parts.ts'
+import { type Annotated, unassignedCells } from './annotated.ts'
 import type { AnnotateContext } from './context.ts'
+import { colourings, layoutNote } from './report-map.ts'
+import { foundGenes, headlineOfModels, modelFacts, modelTable, scoringLine } from './report-models.ts'
 
 export function reportContent(
   annotated: Annotated,
   { context, outputs }: { context: AnnotateContext; outputs: Record<string, string> },
 ): ReportContent {
   const { job, road } = context
-  const { labels, uncertainty, layout, prepared } = annotated
+  const { labels, uncertainty, layout, prepared, byModel } = annotated
   return {
     title: job.name,
-    subtitle: `Cell types by ${annotated.model.name}`,
+    subtitle: `Cell types by ${annotated.models.map(({ card }) => card.name).join(', ')}`,
     product,
     created: job.created,
     jobId: job.jobId,
@@ -32,17 +33,18 @@ export function reportContent(
       layoutAbsent: 'The job did not ask for a map, or there were too few cells for one.',
     }),
     colourings: colourings(annotated, context),
-    labelTable: labelTable(annotated, context),
+    labelTable: labelTable(annotated),
     labelColouring: 'Predicted label',
     notices: annotated.notices,
     histograms: [
       histogram(uncertainty, {
         title: 'Uncertainty',
-        caption: '1 - the highest probability of the model: 0 is sure, 1 is unsure.',
+        caption: `1 - the highest probability of the model${byModel === null ? '' : ' that was surest'}: 0 is sure, 1 is unsure.`,
         groups: labels,
       }),
     ],
     figures: [],
+    ...(byModel !== null && { tables: [modelTable(annotated)] }),
     provenance: provenance(annotated, context),
     settings: settingFacts(road.settings),
     timings: annotated.timings.map(({ step, seconds }) => ({ step, seconds })),
@@ -51,21 +53,8 @@ export function reportContent(
   }
 }
 
-/** The picture for slides: cells by their label. */
-export function scatterOf(
-  { layout, labels }: Annotated,
-  { road, job }: AnnotateContext,
-): ScatterPicture | null {
-  if (layout === null) return null
-  return {
-    xy: layout,
-    colouring: { kind: 'categorical', name: 'Predicted label', ...labels },
-    title: job.name,
-    seed: road.settings.seed,
-  }
-}
-
-function headline({ prepared, labels, plan, uncertainty, fewCounts }: Annotated): ReportContent['headline'] {
+function headline(annotated: Annotated): ReportContent['headline'] {
+  const { prepared, models, uncertainty, fewCounts } = annotated
   const unsure = uncertainty.reduce((count, value) => count + Number(value > 0.5), 0)
   const few = fewCounts?.reduce((count, flag) => count + flag, 0) ?? 0
   return [
@@ -74,12 +63,8 @@ function headline({ prepared, labels, plan, uncertainty, fewCounts }: Annotated)
       value: wholeNumber(prepared.cells),
       note: few > 0 ? `${wholeNumber(few)} with few counts` : 'all kept',
     },
-    { label: 'Labels', value: String(countsOf(labels).length) },
-    {
-      label: 'Genes of the model found',
-      value: percentage(plan.share),
-      note: `${wholeNumber(plan.found)} of ${wholeNumber(plan.modelGenes)}`,
-    },
+    headlineOfLabels(annotated),
+    headlineOfModels(models),
     {
       label: 'Cells with uncertainty above 0.5',
       value: percentage(prepared.cells === 0 ? 0 : unsure / prepared.cells),
@@ -88,7 +73,16 @@ function headline({ prepared, labels, plan, uncertainty, fewCounts }: Annotated)
   ]
 }
 
-function summary({ plan, prepared, labelled, model }: Annotated, { road }: AnnotateContext): string[] {
+function headlineOfLabels({ labels, raw, prepared }: Annotated): ReportContent['headline'][number] {
+  const found = countsOf(labels).length
+  if (raw === null) return { label: 'Labels', value: String(found) }
+  const cells = unassignedCells(labels)
+  const note = `unassigned: ${wholeNumber(cells)} (${percentage(cells / prepared.cells)})`
+  return { label: 'Labels', value: String(found - Number(cells > 0)), note }
+}
+
+function summary(annotated: Annotated, { road }: AnnotateContext): string[] {
+  const { plan, prepared, labelled, labels, raw, models } = annotated
   const { settings } = road
   const { counts, inspection } = road.inputs[0]!.facts
   const source =
@@ -98,57 +92,29 @@ function summary({ plan, prepared, labelled, model }: Annotated, { road }: Annot
   const column = plan.column === null ? 'the index of var' : `the var column "${plan.column}"`
   const lines = [
     `${wholeNumber(prepared.cells)} cells x ${wholeNumber(prepared.genes)} genes were read. ${source} The file's own matrices are unchanged.`,
-    `Genes were taken from ${column} (${plan.idType}). ${wholeNumber(plan.found)} of the ${wholeNumber(plan.modelGenes)} genes of the model are in the file; a gene that is missing counts as average.`,
-    `The model "${model.name}" gave each cell a score for each of its ${labelled.classes.length} labels; ${
+    `Genes were taken from ${column} (${plan.idType}). ${foundGenes(models)} are in the file; a gene that is missing counts as average.`,
+    `${scoringLine(annotated)} ${
       settings.mode === 'best_match'
         ? 'a cell has the label with the highest score, even where none fits well: look at the uncertainty.'
         : `a cell has every label with a probability above ${settings.p_threshold}, or "Unassigned".`
     }`,
   ]
+  if (settings.scaled_over === 'models')
+    lines.push('Before scoring, cells were scaled anew over the genes that the models know.')
   if (labelled.voting !== null) lines.push(votingLine(labelled.voting))
+  if (raw !== null)
+    lines.push(
+      `Cells whose label has a probability below ${settings.min_confidence} were left "Unassigned": ${wholeNumber(unassignedCells(labels))} have no label. Their uncertainty is that of the label they would have got.`,
+    )
   if (inspection.species !== null && inspection.species !== plan.species)
-    lines.push(`The query looks like ${inspection.species}; the model is of ${model.organism}.`)
+    for (const organism of new Set(models.map(({ card }) => card.organism)))
+      lines.push(`The query looks like ${inspection.species}; the model is of ${organism}.`)
   return lines
 }
 
 function votingLine({ clusters, resolution, column }: NonNullable<Annotated['labelled']['voting']>): string {
   const from = column === null ? `made by Leiden (resolution ${resolution})` : `of the obs column "${column}"`
   return `Then the cells of each of ${clusters} small clusters, ${from}, were given the label that most of them have.`
-}
-
-function layoutNote({ prepared }: Annotated, { road }: AnnotateContext): string {
-  const { settings } = road
-  return settings.umap_space === 'pca'
-    ? `Made of the query alone: ${wholeNumber(prepared.variable)} variable genes, ${settings.n_components} principal components. The labels had no part in it.`
-    : 'Made of the scores of the model: cells of one label lie together by construction.'
-}
-
-function colourings(annotated: Annotated, { road }: AnnotateContext): Colouring[] {
-  const { labels, uncertainty, byCell, clusters, majorityShare, fewCounts, mitochondrial } = annotated
-  const { prepared, shown, totals, detected } = annotated
-  const number = (name: string, values: ArrayLike<number>): Colouring => ({
-    kind: 'number',
-    name,
-    values: Float32Array.from(values),
-  })
-  const made: Colouring[] = [
-    { kind: 'categorical', name: 'Predicted label', ...labels },
-    { kind: 'number', name: 'Uncertainty', values: uncertainty, low: 'sure', high: 'unsure', range: [0, 1] },
-  ]
-  if (byCell !== null) made.push({ kind: 'categorical', name: 'Label before voting', ...byCell })
-  if (clusters !== null) made.push({ kind: 'categorical', name: 'Cluster that voted', ...clusters })
-  if (majorityShare !== null) made.push(number('Share of the cluster with this label', majorityShare))
-  const isCounts = road.inputs[0]!.facts.counts.from === 'counts'
-  made.push(number(isCounts ? 'Total counts' : 'Total of the normalised values', totals))
-  made.push(number('Genes detected', detected))
-  if (mitochondrial !== null) made.push(number('Mitochondrial share', mitochondrial))
-  if (fewCounts !== null) {
-    const codes = Int32Array.from(fewCounts)
-    made.push({ kind: 'categorical', name: 'Counts', codes, categories: ['enough', 'few'] })
-  }
-  for (const [i, gene] of prepared.shown.entries())
-    made.push(number(`Gene ${gene}`, shown.subarray(i * prepared.cells, (i + 1) * prepared.cells)))
-  return [...made, ...obsColourings(annotated.obs, road.settings.show_columns)]
 }
 
 /** How a Cell Ontology term was found, in words. */
@@ -159,11 +125,11 @@ const tiers: Record<string, string> = {
   alias: 'known alias',
 }
 
-function labelTable({ labels, uncertainty, prepared }: Annotated, { road }: AnnotateContext): LabelRow[] {
+function labelTable({ labels, terms, uncertainty, prepared }: Annotated): LabelRow[] {
   const sums = new Float64Array(labels.categories.length)
   for (const [cell, code] of labels.codes.entries()) if (code >= 0) sums[code]! += uncertainty[cell]!
   return countsOf(labels).map(([label, cells]) => {
-    const term = road.labels[label]
+    const term = terms[label]
     return {
       label,
       cells,
@@ -177,7 +143,7 @@ function labelTable({ labels, uncertainty, prepared }: Annotated, { road }: Anno
   })
 }
 
-function provenance({ model, plan }: Annotated, { road }: AnnotateContext): Fact[] {
+function provenance({ models, plan }: Annotated, { road }: AnnotateContext): Fact[] {
   const { pin, facts } = road.inputs[0]!
   return [
     ['Input', pin.key.slice(pin.key.lastIndexOf('/') + 1)],
@@ -185,9 +151,7 @@ function provenance({ model, plan }: Annotated, { road }: AnnotateContext): Fact
     ['Format', facts.inspection.format],
     ['Counts', `${facts.counts.matrix} (${facts.counts.from})`],
     ['Organism', plan.species ?? 'unknown'],
-    ['Model', `${model.name}, version ${model.version}`],
-    ['Content of the model', model.id],
-    ['Model made', model.created],
+    ...modelFacts(models),
   ]
 }
 

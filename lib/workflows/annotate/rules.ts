@@ -1,16 +1,19 @@
 /** What can be refused of an `annotate` job before any machine is started for it, and the keys that it writes. */
-import { BadInput } from '../../job/errors.ts'
+import { BadInput, type ErrorReport } from '../../job/errors.ts'
+import { printable } from '../../job/object-key.ts'
 import type { AnnotateSettings } from '../../job/settings/annotate.ts'
 import { type AnnotationNames, annotationNames, annotationPrefix } from '../../job/stored-names.ts'
 import type { Inspection } from '../../prep/inspect-dataset.ts'
 import { clusterColumnMissing } from '../parts/cluster-column.ts'
-import type { WorkflowRules } from '../workflow.ts'
+import type { NamedModels, WorkflowRules } from '../workflow.ts'
+import { modelsOfTissue, presetTissues } from './tissue-models.ts'
 
 export const annotateRules: WorkflowRules<AnnotateSettings> = {
   inputs: ({ query }) => [{ role: 'query', location: query }],
   documents: () => [],
+  places: () => [],
   relocated: (settings, [query = settings.query]) => ({ ...settings, query }),
-  model: ({ model }) => model,
+  models: namedModels,
   labelColumns: () => null,
   check({ inspection }, settings) {
     const { place, obs, nObs } = inspection
@@ -26,7 +29,25 @@ export const annotateRules: WorkflowRules<AnnotateSettings> = {
     }
     return []
   },
-  trains: () => false,
+  afterPrepare: 'Embed',
+  overwrites: ({ overwrite }) => overwrite,
+}
+
+/** What is named has to be there; of what a tissue stands for, whatever is. */
+function namedModels({ model, tissue, ensemble_mode }: AnnotateSettings): NamedModels {
+  if (tissue === undefined) return { names: [model ?? []].flat(), mayLack: false, notices: [] }
+  const { names, isListed } = modelsOfTissue(tissue, { isEnsemble: ensemble_mode })
+  const notices = isListed || !ensemble_mode ? [] : [unlisted(tissue)]
+  return { names, mayLack: true, notices }
+}
+
+function unlisted(tissue: string): ErrorReport {
+  return {
+    code: 'TISSUE_UNLISTED',
+    place: 'tissue',
+    problem: `"${printable(tissue)}" has no models of its own: those of "unknown" are used`,
+    remedy: `Name models under "model", or take one of: ${presetTissues.join(', ')}`,
+  }
 }
 
 export function namesFor({

@@ -1,22 +1,59 @@
 /**
- * MatchOntology of `annotate`: the model's labels onto Cell Ontology terms. What the job file says comes first, then what the model brings
- * along, then the matcher.
+ * MatchOntology of `annotate`: the models' labels onto Cell Ontology terms. What the job file says comes first, then what a model brings
+ * along, then the matcher, which reads a label among the others of its model. A label that means one term to one model and another to the
+ * next has none: it stands in one column for both.
  */
+import type { ErrorReport } from '../../job/errors.ts'
+import { printable } from '../../job/object-key.ts'
 import type { AnnotateSettings } from '../../job/settings/annotate.ts'
-import { matchLabels } from '../../knowledge/ontology-match.ts'
+import { type LabelMatch, matchLabels } from '../../knowledge/ontology-match.ts'
 import { loadCard } from '../../models/bundle.ts'
+import type { ModelCard } from '../../models/linear-model.ts'
 import type { TermRequest } from '../lambda-parts.ts'
 import { checkGivenTerms, termsByLabel, unmappedNotices } from '../parts/label-terms.ts'
 
 /** @throws BadInput ONTOLOGY_LABEL, ONTOLOGY_ID for terms in the job file that do not exist */
-export async function annotateTerms({ settings, models, model }: TermRequest<AnnotateSettings>) {
-  if (model === null) throw new Error('annotate without a model')
-  const card = await loadCard(models, model)
+export async function annotateTerms({ settings, models, modelIds }: TermRequest<AnnotateSettings>) {
+  const cards = await Promise.all(modelIds.map((id) => loadCard(models, id)))
+  const given = cards.flatMap((card) => card.labels)
+  const whose = cards.length === 1 ? 'the model' : 'the models'
+  await checkGivenTerms(settings.ontology, { labels: given, whose })
+  const byLabel = new Map<string, LabelMatch[]>()
+  for (const card of cards)
+    for (const match of await matchesOf(card, settings))
+      byLabel.set(match.label, [...(byLabel.get(match.label) ?? []), match])
+  const merged = [...byLabel.values()].map(oneOf)
+  const labels = termsByLabel(merged.map(({ match }) => match))
+  const differing = merged.filter(({ differs }) => differs).map(({ match }) => match)
+  const notices = unmappedNotices(labels, cards.length === 1 ? 'labels of the model' : 'labels of the models')
+  return { labels, notices: [...differingNotices(differing), ...notices] }
+}
+
+function matchesOf(card: ModelCard, settings: AnnotateSettings): Promise<LabelMatch[]> {
   const existing = new Map<string, string>()
   for (const [label, term] of Object.entries(card.ontology ?? {})) if (term?.id) existing.set(label, term.id)
   for (const [label, term] of Object.entries(settings.ontology)) existing.set(label, term)
-  await checkGivenTerms(settings.ontology, { labels: card.labels, whose: 'the model' })
-  const matches = await matchLabels(card.labels, { policy: settings.ontology_policy, existing })
-  const labels = termsByLabel(matches)
-  return { labels, notices: unmappedNotices(labels, 'labels of the model') }
+  return matchLabels(card.labels, { policy: settings.ontology_policy, existing })
+}
+
+/** What the models that have a label make of it together. */
+function oneOf(matches: readonly LabelMatch[]): { match: LabelMatch; differs: boolean } {
+  const found = new Map(matches.flatMap((match) => (match.id === null ? [] : [[match.id, match] as const])))
+  const [first = matches[0]!, ...others] = found.values()
+  if (others.length === 0) return { match: first, differs: false }
+  const candidates = [first, ...others].map(({ id, name }) => ({ id: id!, name: name ?? id!, score: 1 }))
+  const reason = 'the models that have this label mean different terms by it'
+  const { label } = first
+  const match = { label, id: null, name: null, tier: 'unmapped', score: null, candidates, reason } as const
+  return { match, differs: true }
+}
+
+function differingNotices(matches: readonly LabelMatch[]): ErrorReport[] {
+  if (matches.length === 0) return []
+  const shown = matches
+    .slice(0, 20)
+    .map(({ label, candidates }) => `${printable(label)} (${candidates.map(({ id }) => id).join(', ')})`)
+  const problem = `${matches.length} labels mean different Cell Ontology terms to the models that have them, and get none: ${shown.join('; ')}`
+  const remedy = 'Say which is meant under "ontology" in the job file'
+  return [{ code: 'ONTOLOGY_MODELS_DIFFER', place: 'labels of the models', problem, remedy }]
 }

@@ -9,6 +9,11 @@ export function planOf({ plans }: GeneMaps, role: string): GenePlan {
   return plan
 }
 
+/** Name of the plan of the query and one of the models that score it. */
+export function modelPlan(index: number): string {
+  return index === 0 ? 'query' : `query-${index + 1}`
+}
+
 /** The names by which the plan knows the genes of a matrix. */
 export function planNames({ column }: GenePlan, table: Table): readonly string[] {
   const content = column === null ? undefined : table.columns.get(column)

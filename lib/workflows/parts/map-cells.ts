@@ -9,7 +9,7 @@ import { nearestNeighbours } from '../../neighbours/nearest-neighbours.ts'
 import { pca } from '../../neighbours/pca.ts'
 import type { Neighbours, Points } from '../../neighbours/points.ts'
 import { layOut } from '../../neighbours/umap.ts'
-import type { StepContext } from '../workflow.ts'
+import type { CellsContext } from '../workflow.ts'
 import type { PreparedQuery } from './prepare-query.ts'
 
 /** neighbours that CellTypist over-clusters by, the cell itself included */
@@ -24,7 +24,7 @@ export interface CellMap {
 }
 
 export async function mapCells(
-  context: StepContext,
+  context: CellsContext,
   {
     prepared,
     scores,
@@ -68,12 +68,12 @@ export async function mapCells(
   return { layout, neighbours: first(neighbours, settings.n_neighbors), clusters }
 }
 
-function isLatent({ road }: StepContext): boolean {
+function isLatent({ road }: CellsContext): boolean {
   return road.settings.umap_space === 'latent'
 }
 
 async function principalComponents(
-  context: StepContext,
+  context: CellsContext,
   prepared: PreparedQuery,
   notices: ErrorReport[],
 ): Promise<Points> {
@@ -98,7 +98,7 @@ async function principalComponents(
 }
 
 async function searched(
-  context: StepContext,
+  context: CellsContext,
   { points, k, notices }: { points: Points; k: number; notices: ErrorReport[] },
 ): Promise<Neighbours> {
   context.progress(1, 4, 'parts', 'neighbours')
@@ -114,7 +114,7 @@ async function searched(
 }
 
 async function cluster(
-  context: StepContext,
+  context: CellsContext,
   neighbours: Neighbours,
   wanted: number | undefined,
 ): Promise<CellMap['clusters']> {
@@ -130,7 +130,7 @@ async function cluster(
   return { membership, count: clusters, resolution }
 }
 
-async function draw(context: StepContext, neighbours: Neighbours): Promise<Float32Array> {
+async function draw(context: CellsContext, neighbours: Neighbours): Promise<Float32Array> {
   const { settings } = context.road
   return layOut(neighbours, {
     seed: settings.seed,

@@ -5,10 +5,10 @@ import type { MatrixToWrite } from '../../data/h5ad-matrix.ts'
 import type { Elements } from '../../data/write-h5ad.ts'
 import type { AnnotationNames } from '../../job/stored-names.ts'
 import { fuzzyGraph } from '../../neighbours/fuzzy-graph.ts'
-import type { StepContext } from '../workflow.ts'
+import type { CellsContext } from '../workflow.ts'
 
 export async function readGraph(
-  context: StepContext,
+  context: CellsContext,
   { cells, names }: { cells: number; names: AnnotationNames['neighbours'] },
 ): Promise<{ obsp: Elements; uns: Record<string, PlainValue> }> {
   const step = context.before('Label')

@@ -9,7 +9,7 @@ import { geneMoments } from '../../prep/gene-moments.ts'
 import type { NormalisedSlab } from '../../prep/normalise.ts'
 import { gatherQuality } from '../../prep/quality.ts'
 import { selectVariableGenes } from '../../prep/variable-genes.ts'
-import type { StepContext } from '../workflow.ts'
+import type { CellsContext } from '../workflow.ts'
 import { geneColumns } from './gene-columns.ts'
 import { shardWriter } from './shards.ts'
 
@@ -39,7 +39,7 @@ export interface QueryToPrepare {
 }
 
 export async function prepareQuery(
-  context: StepContext,
+  context: CellsContext,
   query: QueryToPrepare,
 ): Promise<{ prepared: PreparedQuery; notices: ErrorReport[] }> {
   const { road, step } = context
@@ -88,7 +88,7 @@ export async function prepareQuery(
   return { prepared: { cells, genes: query.genes, variable, shown: shown.genes }, notices }
 }
 
-async function* secondPass(context: StepContext, { rows, cells }: QueryToPrepare): AsyncGenerator<RowSlab> {
+async function* secondPass(context: CellsContext, { rows, cells }: QueryToPrepare): AsyncGenerator<RowSlab> {
   for await (const slab of rows()) {
     yield slab
     context.progress(cells + slab.start + slab.rows, 2 * cells, 'cells', 'collecting variable genes')

@@ -25,7 +25,7 @@ export async function stepRecords({ road, before }: StepContext): Promise<Record
   for (let shard = 0; shard < road.shards; shard++) embed.push(await before('Embed', shard).finished())
   return {
     Prepare: await before('Prepare').finished(),
-    ...(road.model === null && { Fit: await before('Fit').finished() }),
+    ...(road.models.length === 0 && { Fit: await before('Fit').finished() }),
     Embed: embed,
     Label: await before('Label').finished(),
   }

@@ -9,6 +9,7 @@ import type { Table } from '../../data/cells.ts'
 import { columnTexts } from '../../data/column-texts.ts'
 import { openCells } from '../../data/open-cells.ts'
 import { atPlace, isCoded } from '../../job/errors.ts'
+import type { CellSettings } from '../../job/manifest.ts'
 import type { FactsPart, InputPin, InspectState } from '../../job/road.ts'
 import { openStep } from '../../job/steps.ts'
 import { type Environment, openStores, type Stores, setting, storeOf } from '../../job/stores.ts'
@@ -21,14 +22,16 @@ import { rulesOf } from '../rules.ts'
 import type { InputFacts } from '../workflow.ts'
 import type { GeneNames } from './facts.ts'
 import { localInput, openInput } from './inputs.ts'
-import { readJob } from './validate-job.ts'
+import { type Job, readJob } from './validate-job.ts'
 
 /** What looking at one file may cost: a crafted file must not make this service read for ever. */
 const budget = { requests: 600, bytes: 256 << 20 }
 
 export async function inspectInput(state: InspectState, environment: Environment): Promise<FactsPart> {
   const stores = await openStores(environment)
-  const { settings, inputs } = await readJob(stores.work, state.job)
+  const job = await readJob(stores.work, state.job)
+  const { inputs } = job
+  const settings = cellSettings(job)
   const { input } = state
   const pin = inputs.find(({ role }) => role === input.role) ?? input
   const code = setting(environment, 'CELLDROP_CODE')
@@ -79,6 +82,12 @@ export async function inspectInput(state: InspectState, environment: Environment
   } finally {
     await close()
   }
+}
+
+/** A job of another workflow has no inputs to be looked at. */
+function cellSettings({ settings }: Job): CellSettings {
+  if (settings.workflow === 'acquire') throw new Error('acquire has no inputs')
+  return settings
 }
 
 /** By ranges; where a server knows none, all of it is fetched once, and kept for the steps. */

@@ -13,16 +13,18 @@ import { readJob } from './validate-job.ts'
 const makers: { [Name in WorkflowName]: GeneMapMaker<SettingsOf<Name>> } = {
   annotate: annotateGenes,
   'type-cells': typeCellsGenes,
+  // nothing is known yet of the files that are to be found
+  acquire: async () => ({ maps: { genes: null, plans: {}, models: [] }, notices: [] }),
 }
 
 export async function mapGenes(state: RoadState, environment: Environment): Promise<RoadState> {
   const { job, facts = [] } = state
   if (job === undefined || facts.length !== job.inputs.length) throw missingPart('facts')
   const { work, models } = await openStores(environment)
-  const { settings, model } = await readJob(work, job)
+  const { settings, models: modelIds } = await readJob(work, job)
   const code = setting(environment, 'CELLDROP_CODE')
   const keys = facts.map(({ key }) => key)
-  const step = openStep(work, { state: 'MapGenes', code, dependsOn: [keys, model, settings] })
+  const step = openStep(work, { state: 'MapGenes', code, dependsOn: [keys, modelIds, settings] })
   const genes = { key: `${step.prefix}genes.json` }
   if ((await step.record()) !== undefined) return { ...state, genes }
   const inputs = await Promise.all(
@@ -33,7 +35,7 @@ export async function mapGenes(state: RoadState, environment: Environment): Prom
     }),
   )
   const make = makers[settings.workflow] as unknown as GeneMapMaker<Settings>
-  const { maps, notices } = await make({ settings, inputs, models, model })
+  const { maps, notices } = await make({ settings, inputs, models, modelIds })
   await step.write('genes.json', new TextEncoder().encode(JSON.stringify(maps)))
   await step.finish({ value: null, notices, seconds: 0, peakMemory: 0 })
   return { ...state, genes }

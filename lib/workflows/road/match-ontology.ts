@@ -13,24 +13,26 @@ import { readJob } from './validate-job.ts'
 const makers: { [Name in WorkflowName]: TermMaker<SettingsOf<Name>> } = {
   annotate: annotateTerms,
   'type-cells': typeCellsTerms,
+  // labels keep the terms that they come with
+  acquire: async () => ({ labels: {}, notices: [] }),
 }
 
 export async function matchOntology(state: RoadState, environment: Environment): Promise<RoadState> {
   const { job, facts = [] } = state
   if (job === undefined) throw missingPart('job')
   const { work, models } = await openStores(environment)
-  const { settings, model, documents } = await readJob(work, job)
+  const { settings, models: modelIds, documents } = await readJob(work, job)
   const code = setting(environment, 'CELLDROP_CODE')
   const inputs = await Promise.all(
     facts.map(async (part) => ({ role: part.role, facts: await readFacts(work, part) })),
   )
   const labelled = inputs.map(({ facts: { labels } }) => labels)
-  const dependsOn = [model, settings, documents, labelled]
+  const dependsOn = [modelIds, settings, documents, labelled]
   const step = openStep(work, { state: 'MatchOntology', code, dependsOn })
   const ontology = { key: `${step.prefix}labels.json` }
   if ((await step.record()) !== undefined) return { ...state, ontology }
   const make = makers[settings.workflow] as unknown as TermMaker<Settings>
-  const { labels, notices } = await make({ settings, inputs, documents, models, model })
+  const { labels, notices } = await make({ settings, inputs, documents, models, modelIds })
   await step.write('labels.json', new TextEncoder().encode(JSON.stringify(labels)))
   await step.finish({ value: null, notices, seconds: 0, peakMemory: 0 })
   return { ...state, ontology }

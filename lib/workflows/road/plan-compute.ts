@@ -9,6 +9,7 @@ import { rulesOf } from '../rules.ts'
 import type { LabelTerm, Road } from '../workflow.ts'
 import { readFacts } from './facts.ts'
 import { missingPart } from './failure.ts'
+import { type FitWork, fitWork } from './fit-work.ts'
 import type { Queues } from './machines.ts'
 import { type Demand, memoryOf } from './step-memory.ts'
 import { learntOf, nothing, type Size, sizeOf, together, typesOf } from './step-sizes.ts'
@@ -20,8 +21,6 @@ const dollarsPerVcpuHour = 0.02
 const numbersPerShard = 60e6
 const fewestShards = 2
 const mostShards = 10_000
-/** Numbers of training cells times labels that two processors learn from in a second, in one of the rounds of Fit. */
-const learntPerSecond = 20e6
 /** Fit shares its cells out among eight threads at most (lib/models/training-memory.ts), and asks for as many where it would take long. */
 const mostThreads = 8
 const longFit = 600
@@ -32,7 +31,8 @@ export async function planCompute(state: RoadState, environment: Environment): P
   const { job, facts = [], genes, ontology } = state
   if (job === undefined || genes === undefined || ontology === undefined) throw missingPart('genes, ontology')
   const { work, models } = await openStores(environment)
-  const { workflow, settings, model, inputs, documents } = await readJob(work, job)
+  const made = await readJob(work, job)
+  const { workflow, settings, inputs, documents } = made
   const labels = (await readJson<Record<string, LabelTerm>>(work, ontology.key)) ?? {}
   const all = await Promise.all(facts.map((part) => readFacts(work, part)))
   const matched = inputs.map((pin) => ({ pin, facts: all.find(({ pin: seen }) => seen.role === pin.role)! }))
@@ -42,30 +42,37 @@ export async function planCompute(state: RoadState, environment: Environment): P
     matched.map(({ facts: seen }) => seen.labels),
     { settings, terms: labels },
   )
-  const classes = model === null ? types : (await findModel(models, model)).labels
+  const { afterPrepare } = rulesOf(settings)
+  const found = await Promise.all(made.models.map((id) => findModel(models, id)))
+  const classes = found.length === 0 ? types : found.reduce((sum, model) => sum + model.labels, 0)
+  const learnt = learntOf(references, { settings, query, labels: classes })
+  const fit = fitWork(settings, { learnt, labels: classes })
   const demand: PlanDemand = {
-    ...{ query, shards, labels: classes, compute: settings.compute },
+    ...{ query, shards, labels: classes, compute: 'compute' in settings ? settings.compute : 'cpu' },
     references: together(references),
     largestReference: references.reduce((most, { cells }) => Math.max(most, cells), 0),
-    learnt: learntOf(references, { settings, query, labels: classes }),
+    learnt,
     writesTraining: settings.workflow === 'type-cells' && settings.write_training,
-    rounds: settings.workflow === 'type-cells' ? settings.calibration_folds + 1 : 0,
+    scorings: Math.max(1, found.length),
+    findsInputs: afterPrepare === 'Publish',
+    ...(fit !== undefined && { fit }),
     mostVcpus: Number(environment.CELLDROP_MAX_VCPUS ?? fewestVcpus),
   }
   const queues = JSON.parse(setting(environment, 'CELLDROP_QUEUES')) as Queues
   const isLocal = environment.CELLDROP_LOCAL_FILES === '1'
-  const expected = expectation(demand, isLocal)
+  const expected = demand.findsInputs ? { minutes: null, dollars: null } : expectation(demand, isLocal)
   const notices = [
+    ...made.notices,
     ...(await noticesOf(work, genes.key.replace(/genes\.json$/, 'record.json'))),
     ...(await noticesOf(work, ontology.key.replace(/labels\.json$/, 'record.json'))),
   ]
-  if (settings.compute === 'gpu' && queues.gpuSpot === undefined) notices.push(noGpu)
+  if (demand.compute === 'gpu' && queues.gpuSpot === undefined) notices.push(noGpu)
   const road: Road = {
     workflow,
     settings,
     inputs: matched,
     documents,
-    model,
+    models: made.models,
     genes: genes.key,
     labels,
     shards,
@@ -76,7 +83,7 @@ export async function planCompute(state: RoadState, environment: Environment): P
   await writeJsonOnce(work, key, road)
   const plan: PlanPart = {
     road: key,
-    trains: rulesOf(settings).trains(settings),
+    afterPrepare,
     shards,
     steps: stepPlans(demand, queues),
     expected,
@@ -93,8 +100,10 @@ const noGpu: ErrorReport = {
 }
 
 interface PlanDemand extends Demand {
-  /** trainings, of all cells and without each fold */
-  rounds: number
+  /** models that each cell is scored by */
+  scorings: number
+  /** where something is trained */
+  fit?: FitWork
   /** that a machine may have */
   mostVcpus: number
   compute: 'auto' | 'cpu' | 'gpu'
@@ -105,14 +114,9 @@ function shardsOf({ cells, stored }: Size): number {
   return Math.min(mostShards, Math.max(fewestShards, Math.min(wanted, cells)))
 }
 
-/** On two processors. */
-function fitSeconds({ learnt, labels, rounds }: PlanDemand): number {
-  return (learnt.stored * labels * rounds) / learntPerSecond
-}
-
-function fitVcpus(demand: PlanDemand): number {
-  const wanted = fitSeconds(demand) > longFit ? mostThreads : fewestVcpus
-  return Math.max(fewestVcpus, Math.min(wanted, demand.mostVcpus))
+function fitVcpus({ fit, mostVcpus }: PlanDemand): number {
+  const wanted = fit?.spreads && fit.seconds > longFit ? mostThreads : fewestVcpus
+  return Math.max(fewestVcpus, Math.min(wanted, mostVcpus))
 }
 
 function stepPlans(demand: PlanDemand, queues: Queues): Record<BatchState, StepPlan> {
@@ -141,14 +145,14 @@ function expectation(demand: PlanDemand, isLocal: boolean): PlanPart['expected']
   const { query, references, shards } = demand
   const seconds = {
     prepare: (query.stored + references.stored) / 6e6,
-    fit: fitSeconds(demand),
-    embed: query.stored / 40e6,
+    fit: demand.fit?.seconds ?? 0,
+    embed: (query.stored * demand.scorings) / 40e6,
     label: query.cells / 2500,
     publish: query.stored / 30e6 + query.cells / 50_000,
   }
   const working = seconds.prepare + seconds.fit + seconds.embed + seconds.label + seconds.publish
   if (isLocal) return { minutes: round((working + 5) / 60), dollars: null }
-  const waiting = (demand.rounds > 0 ? 5 : 4) * 180
+  const waiting = (demand.fit === undefined ? 4 : 5) * 180
   const fit = (seconds.fit * fewestVcpus) / fitVcpus(demand)
   const wall = seconds.prepare + fit + seconds.embed / shards + seconds.label + seconds.publish + waiting
   const dollars = ((working + waiting + shards * 60) / 3600) * 2 * dollarsPerVcpuHour

@@ -1,5 +1,5 @@
 /** The Batch steps of one road: where each keeps its outputs, and which is the first that has not been finished. */
-import type { BatchState, PlanPart, Start } from '../../job/road.ts'
+import type { AfterPrepare, BatchState, PlanPart, Start } from '../../job/road.ts'
 import { openStep, type Step } from '../../job/steps.ts'
 import type { ObjectStore } from '../../job/store.ts'
 import type { JobIdentity } from '../workflow.ts'
@@ -10,9 +10,21 @@ export function identityOf({ jobId, attempt, created, output }: Start, name: str
   return { jobId, attempt, created, output, name }
 }
 
-/** Publish belongs to one job; what comes before it is shared by all jobs that ask for the same. */
-export function openRoadStep(work: ObjectStore, { state, code, roadKey, job, part }: RoadStepName): Step {
-  const dependsOn = state === 'Publish' ? [roadKey, job] : [roadKey]
+/** The steps of a road, by where it goes on after Prepare. */
+const stepsFrom: Record<AfterPrepare, readonly BatchState[]> = {
+  Fit: order,
+  Embed: order.filter((state) => state !== 'Fit'),
+  Publish: ['Prepare', 'Publish'],
+}
+
+/**
+ * Publish belongs to one job; what comes before it is shared by all jobs that ask for the same. Where Prepare itself finds what the job
+ * works on, nothing of that stands in the road, so that it belongs to the one job too.
+ */
+export function openRoadStep(work: ObjectStore, name: RoadStepName): Step {
+  const { state, code, roadKey, job, part, afterPrepare } = name
+  const isOfJob = state === 'Publish' || afterPrepare === 'Publish'
+  const dependsOn = isOfJob ? [roadKey, job] : [roadKey]
   return openStep(work, { state, code, dependsOn, ...(part !== undefined && { part }) })
 }
 
@@ -20,6 +32,7 @@ export interface RoadStepName {
   state: BatchState
   code: string
   roadKey: string
+  afterPrepare: AfterPrepare
   job: JobIdentity
   /** shard of Embed */
   part?: number | undefined
@@ -30,9 +43,9 @@ export async function unfinishedState(
   work: ObjectStore,
   { plan, job, code }: { plan: PlanPart; job: JobIdentity; code: string },
 ): Promise<BatchState | undefined> {
-  for (const state of order) {
-    if (state === 'Fit' && !plan.trains) continue
-    const step = openRoadStep(work, { state, code, roadKey: plan.road, job })
+  const { road: roadKey, afterPrepare } = plan
+  for (const state of stepsFrom[afterPrepare]) {
+    const step = openRoadStep(work, { state, code, roadKey, afterPrepare, job })
     const isDone =
       state === 'Embed'
         ? (await recordsUnder(work, step.prefix)) >= plan.shards

@@ -11,6 +11,7 @@ import { readJson } from '../../job/steps.ts'
 import type { ObjectStore } from '../../job/store.ts'
 import { type Environment, openStores, type Stores, setting } from '../../job/stores.ts'
 import { resultsPrefix } from '../../job/uploads.ts'
+import { rulesOf } from '../rules.ts'
 import type { GeneMaps, Road, StepContext, StepMethod } from '../workflow.ts'
 import { workflows } from '../workflows.ts'
 import { missingPart } from './failure.ts'
@@ -85,8 +86,9 @@ async function workStep(
   const { start, name } = await readJob(stores.work, { key: jobKey({ jobId, attempt }) })
   const job = identityOf(start, name)
   const code = setting(environment, 'CELLDROP_CODE')
+  const { afterPrepare } = rulesOf(road.settings)
   const stepOf = (of: BatchState, part?: number) =>
-    openRoadStep(stores.work, { state: of, code, roadKey, job, part })
+    openRoadStep(stores.work, { state: of, code, roadKey, afterPrepare, job, part })
   const step = stepOf(state, state === 'Embed' ? shard : undefined)
   if ((await step.record()) !== undefined && (await isStillThere(state, { stores, output: job.output })))
     return

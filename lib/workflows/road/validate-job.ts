@@ -5,7 +5,7 @@
 import { resolve } from 'node:path'
 import { allowedSources, isAllowedSource } from '../../job/allowed-sources.ts'
 import { hashOf } from '../../job/canonical.ts'
-import { BadInput } from '../../job/errors.ts'
+import { BadInput, type ErrorReport } from '../../job/errors.ts'
 import { checkSettings, longestManifest, parseManifest, type Settings } from '../../job/manifest.ts'
 import { printable } from '../../job/object-key.ts'
 import { openObject, openStore } from '../../job/open-store.ts'
@@ -15,8 +15,8 @@ import type { ObjectStore, Pin } from '../../job/store.ts'
 import { type Environment, openStores, type Stores } from '../../job/stores.ts'
 import { isJobFile, resultsPrefix } from '../../job/uploads.ts'
 import { shownLocation } from '../../job/web-address.ts'
-import { findModel } from '../../models/bundle.ts'
 import { rulesOf } from '../rules.ts'
+import { pinModels } from './pin-models.ts'
 
 /** What ValidateJob writes beside the state: the whole job. */
 export interface Job {
@@ -27,14 +27,16 @@ export interface Job {
   inputs: InputPin[]
   /** by setting */
   documents: Record<string, Document>
-  /** content id; null where the job trains its own */
-  model: string | null
+  /** content ids; none where the job names none */
+  models: string[]
+  /** what was remarked on its models */
+  notices: ErrorReport[]
 }
 
 const mostFolderObjects = 100_000
 
 /**
- * @throws BadInput UPLOAD_REPLACED, INPUT_NOT_FOUND, INPUT_NOT_ALLOWED, MODEL_REQUIRED, and what parseManifest refuses
+ * @throws BadInput UPLOAD_REPLACED, INPUT_NOT_FOUND, INPUT_NOT_ALLOWED, MODEL_REQUIRED, MODEL_MISSING, MODELS_MISSING, MODEL_TWICE, and what parseManifest refuses
  */
 export async function validateJob(state: RoadState, environment: Environment): Promise<RoadState> {
   const stores = await openStores(environment)
@@ -59,16 +61,19 @@ async function makeJob(context: PinContext): Promise<Job> {
   const settings = await readSettings(start, stores, environment)
   const inputs: InputPin[] = []
   const rules = rulesOf(settings)
+  await rules.admit?.(settings, { stores, environment })
   for (const { role, location } of rules.inputs(settings))
     inputs.push(await pinInput(role, location, context))
   const documents: Record<string, Document> = {}
   for (const { role, location } of rules.documents(settings))
     documents[role] = await readDocument(role, location, context)
-  const named = rules.model(settings)
-  const model =
-    named === null ? null : (await findModel(stores.models, named ?? defaultModel(environment))).id
+  const named = rules.models(settings)
+  const { ids, notices } =
+    named === null
+      ? { ids: [], notices: [] }
+      : await pinModels(stores.models, { named, otherwise: () => defaultModel(environment) })
   const name = settings.name ?? start.jobId.replace(/-[0-9a-f]{12}$/, '')
-  return { workflow: settings.workflow, name, start, settings, inputs, documents, model }
+  return { workflow: settings.workflow, name, start, settings, inputs, documents, models: ids, notices }
 }
 
 async function readSettings(start: Start, { inbox }: Stores, environment: Environment): Promise<Settings> {
@@ -192,11 +197,13 @@ async function placeOf(
     return { store: stores.inbox, place: 'inbox', key: location.slice(inbox.length + 1).replace(/\/+$/, '') }
   const isLocal = environment.CELLDROP_LOCAL_FILES === '1'
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(location)) {
-    if (!isAllowedSource(location, allowedSources(environment)))
+    // references that were acquired are there to be learnt from
+    const allowed = [...allowedSources(environment), stores.references.place]
+    if (!isAllowedSource(location, allowed))
       throw notAllowed(
         role,
         location,
-        `only ${inbox} and the places in CELLDROP_SOURCES are read by this installation`,
+        `only ${inbox}, ${stores.references.place} and the places in CELLDROP_SOURCES are read by this installation`,
       )
     const { store, key, access } = await openObject(location, { environment })
     return { store, place: store.place, key, ...(access !== undefined && { access }) }

@@ -35,7 +35,7 @@ export async function typeCellsGenes({ settings, inputs }: Request) {
   const plans = Object.fromEntries(
     inputs.map(({ role }, i) => [role, onto(i === 0 ? ofQuery : ofReferences[i - 1]!, { shared, panel })]),
   )
-  return { maps: { genes, plans } satisfies GeneMaps, notices }
+  return { maps: { genes, plans, models: [] } satisfies GeneMaps, notices }
 }
 
 /** The column that was said to name the genes, else the one that InspectInput took. */

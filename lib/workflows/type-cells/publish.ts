@@ -25,7 +25,8 @@ import { countsNotice, typedAdditions } from './columns.ts'
 import type { TypeCellsContext } from './context.ts'
 import { type Plot, plots } from './figures.ts'
 import { predictionColumns } from './predictions.ts'
-import { reportContent, scatterOf } from './report.ts'
+import { reportContent } from './report.ts'
+import { scatterOf } from './report-map.ts'
 import {
   balanceColumns,
   markerColumns,

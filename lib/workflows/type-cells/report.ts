@@ -1,17 +1,14 @@
 /** The page of `type-cells`: what was learnt from, how far the labels can be trusted, and what speaks against them. */
 import { product } from '../../job/product.ts'
-import { heterogeneous } from '../../labels/majority-vote.ts'
-import { unassigned } from '../../labels/match.ts'
-import { lowCount } from '../../labels/thresholds.ts'
-import type { Colouring, Fact, LabelRow, ReportContent, TextTable } from '../../report/content.ts'
+import type { Fact, ReportContent } from '../../report/content.ts'
 import { histogram } from '../../report/histogram.ts'
 import { percentage, wholeNumber } from '../../report/numbers.ts'
-import type { ScatterPicture } from '../../report/scatter-png.ts'
 import { countsOf } from '../parts/coded.ts'
-import { costOf, obsColourings, settingFacts } from '../parts/page-parts.ts'
-import { markerWords } from './columns.ts'
+import { costOf, settingFacts } from '../parts/page-parts.ts'
 import type { TypeCellsContext } from './context.ts'
 import type { Plot } from './figures.ts'
+import { colourings, layoutOf } from './report-map.ts'
+import { labelTable, tables } from './report-tables.ts'
 import type { Typed } from './typed.ts'
 
 export function reportContent(
@@ -58,41 +55,6 @@ export function reportContent(
     cost: costOf(context),
     files: Object.entries(outputs).map(([kind, name]) => ({ name, note: fileNotes[kind] ?? kind })),
   }
-}
-
-/** The picture for slides. */
-export function scatterOf(typed: Typed, { road, job }: TypeCellsContext): ScatterPicture | null {
-  if (typed.layout === null) return null
-  return {
-    xy: typed.layout,
-    colouring: { kind: 'categorical', name: 'Cell type', ...typed.labels, colours: noType },
-    title: job.name,
-    seed: road.settings.seed,
-  }
-}
-
-/** What is no type is grey. */
-const noType = { [unassigned]: '#9a9a9a', [lowCount]: '#b8b0a0', [heterogeneous]: '#a0a0b8' }
-
-/** Tissue before map: where the cells lie is what spatial data are about. */
-function layoutOf(
-  { positions, layout, prepared }: Typed,
-  { road }: TypeCellsContext,
-): ReportContent['layout'] {
-  const rows = prepared.cells
-  if (positions !== null) {
-    // images have their first row on top
-    const xy = positions.map((value, i) => (i % 2 === 1 ? -value : value))
-    return {
-      name: 'Position',
-      rows,
-      xy,
-      note: `Where the cells lie, from obsm["${road.settings.spatial_key}"].`,
-    }
-  }
-  if (layout === null) return null
-  const note = `Made of the query alone: ${wholeNumber(prepared.variable)} of the shared genes. The labels had no part in it.`
-  return { name: 'UMAP', rows, xy: layout, note }
 }
 
 function headline(typed: Typed, { road }: TypeCellsContext): ReportContent['headline'] {
@@ -144,139 +106,6 @@ function confidenceWords({ labelled, fitted }: Typed, threshold: number): string
       ? ''
       : ` Among held-out reference cells ${percentage(expectedShare)} reach it, and ${percentage(expectedAccuracy)} of these are right.`
   return `Confidence is the probability that the type is right, calibrated on reference cells that the model had not seen. ${below}${expected} A query of another kind (other chemistry, other tissue) is less sure than that.`
-}
-
-function colourings(typed: Typed, { road }: TypeCellsContext): Colouring[] {
-  const { labels, predicted, reasons, confidence, outOfReference, verdicts } = typed
-  const number = (name: string, values: ArrayLike<number>): Colouring => ({
-    kind: 'number',
-    name,
-    values: Float32Array.from(values),
-  })
-  const made: Colouring[] = [
-    { kind: 'categorical', name: 'Cell type', ...labels, colours: noType },
-    {
-      kind: 'number',
-      name: 'Confidence',
-      values: Float32Array.from(confidence),
-      low: 'unsure',
-      high: 'sure',
-      range: [0, 1],
-    },
-    { kind: 'categorical', name: 'Type before thresholds', ...predicted },
-    { kind: 'categorical', name: 'Why this label', ...reasons },
-  ]
-  if (outOfReference !== null)
-    made.push({
-      kind: 'number',
-      name: 'Unlike the reference',
-      values: outOfReference,
-      low: 'like it',
-      high: 'unlike it',
-      range: [0, 1],
-    })
-  if (verdicts !== null) made.push({ kind: 'categorical', name: 'Marker check', ...markerWords(verdicts) })
-  if (typed.byCell !== null) made.push({ kind: 'categorical', name: 'Type before voting', ...typed.byCell })
-  const isCounts = road.inputs[0]!.facts.counts.from === 'counts'
-  made.push(number(isCounts ? 'Total counts' : 'Total of the normalised values', typed.totals))
-  made.push(number('Genes detected', typed.detected))
-  if (typed.mitochondrial !== null) made.push(number('Mitochondrial share', typed.mitochondrial))
-  const { prepared, shown } = typed
-  for (const [i, gene] of prepared.shown.entries())
-    made.push(number(`Gene ${gene}`, shown.subarray(i * prepared.cells, (i + 1) * prepared.cells)))
-  return [...made, ...obsColourings(typed.obs, road.settings.show_columns)]
-}
-
-/** How a Cell Ontology term was found, in words. */
-const tiers: Record<string, string> = {
-  existing: 'given with the references or the job',
-  reviewed: 'decided in the review table',
-  name: 'exact name',
-  synonym: 'exact synonym',
-  alias: 'known alias',
-  unmapped: 'none found',
-}
-
-function labelTable({ labels, confidence, prepared, predicted }: Typed): LabelRow[] {
-  const sums = new Float64Array(labels.categories.length)
-  for (const [cell, code] of labels.codes.entries()) if (code >= 0) sums[code]! += confidence[cell]!
-  const classOf = new Map(prepared.classes.map((one) => [one.name, one]))
-  return countsOf(labels).map(([label, cells]) => {
-    const found = classOf.get(label)
-    return {
-      label,
-      cells,
-      share: cells / predicted.codes.length,
-      meanUncertainty: sums[labels.categories.indexOf(label)]! / cells,
-      ontologyId: found?.id ?? null,
-      ontologyName: found?.termName ?? null,
-      tier: found === undefined ? null : (tiers[found.tier] ?? found.tier),
-    }
-  })
-}
-
-function tables({ prepared, fitted, validation }: Typed): TextTable[] {
-  const made: TextTable[] = [
-    {
-      title: 'Training cells',
-      caption: 'Cells of each type and reference, before and after balancing.',
-      columns: ['type', 'reference', 'there', 'learnt from'],
-      rows: prepared.balance.map(({ group, source, before, after }) => [
-        group,
-        source ?? '',
-        wholeNumber(before),
-        wholeNumber(after),
-      ]),
-    },
-  ]
-  const { byType } = fitted.evaluation
-  if (byType.length > 0)
-    made.push({
-      title: 'Held-out reference cells',
-      caption:
-        'Cells that the model had not seen when it labelled them: how many of a type it found, and how many that it called so are.',
-      columns: [
-        'type',
-        'cells',
-        'found (recall)',
-        'right when called (precision)',
-        'F1',
-        'most often taken for',
-      ],
-      rows: byType.map(({ name, cells, recall, precision, f1, confusedWith }) => [
-        name,
-        wholeNumber(cells),
-        percentage(recall),
-        precision === null ? '' : percentage(precision),
-        f1.toFixed(3),
-        confusedWith ?? '',
-      ]),
-    })
-  if (validation !== null) {
-    const markers = new Map(validation.markers)
-    const auroc = new Map(
-      validation.enrichment.map((type) => [
-        type.label,
-        type.status === 'assessed' ? type.auroc.toFixed(3) : '',
-      ]),
-    )
-    made.push({
-      title: 'Marker genes',
-      caption:
-        'AUROC: how often a cell of the type has more of its markers than another cell; 0.5 is no difference. The model saw the same genes, so this is no independent proof.',
-      columns: ['type', 'cells', 'check', 'validated', 'AUROC', 'markers', 'source'],
-      rows: validation.types.map((type) => [
-        type.label,
-        wholeNumber(type.cells),
-        type.status === 'assessed' ? 'assessed' : `not assessed: ${type.reason}`,
-        type.status === 'assessed' ? `${type.percentValidated.toFixed(1)} %` : '',
-        auroc.get(type.label) ?? '',
-        type.markers.join(', '),
-        markers.get(type.label)?.source ?? '',
-      ]),
-    })
-  }
-  return made
 }
 
 function provenance({ model, prepared }: Typed, { road }: TypeCellsContext): Fact[] {

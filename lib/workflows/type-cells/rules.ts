@@ -20,6 +20,7 @@ export const typeCellsRules: WorkflowRules<TypeCellsSettings> = {
     Object.entries({ target_proportions, ontology_review, markers }).flatMap(([role, location]) =>
       typeof location === 'string' ? [{ role, location }] : [],
     ),
+  places: () => [],
   relocated(settings, given) {
     const [query = settings.query, ...others] = given
     const references = others.slice(0, settings.references.length)
@@ -28,7 +29,7 @@ export const typeCellsRules: WorkflowRules<TypeCellsSettings> = {
       .map(({ role }, index) => [role, others[references.length + index]])
     return { ...settings, query, references, ...Object.fromEntries(documents) }
   },
-  model: () => null,
+  models: () => null,
   labelColumns(settings, role) {
     const index = settings.references.findIndex((_, at) => referenceRole(at) === role)
     const labels = settings.label_columns[index]
@@ -40,7 +41,8 @@ export const typeCellsRules: WorkflowRules<TypeCellsSettings> = {
       throw new BadInput('CELLS_NONE', place, 'there are no cells in the file', 'Give a file with cells')
     return role === 'query' ? checkQuery(inspection, settings) : checkReference(place, { labels, settings })
   },
-  trains: () => true,
+  afterPrepare: 'Fit',
+  overwrites: ({ overwrite }) => overwrite,
 }
 
 /** What an earlier run wrote is replaced only when that is asked for; a vote needs clusters. */
