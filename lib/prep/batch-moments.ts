@@ -53,7 +53,8 @@ export async function batchMoments(
   const broken = noneBroken()
   let seen = 0
   for await (const slab of slabs) {
-    if (slab.columns !== columns) throw new RangeError(`${place}: ${slab.columns} genes instead of ${columns}`)
+    if (slab.columns !== columns)
+      throw new RangeError(`${place}: ${slab.columns} genes instead of ${columns}`)
     checkCounts(slab, { place, broken })
     const { rows, indptr, indices, values } = slab
     seen += rows
@@ -88,7 +89,10 @@ export function groupOf(
   return code < 0 ? groups - 1 : code
 }
 
-function checkRoom(bytes: number, { place, batches, columns, mostBytes = 2 ** 31 }: BatchMomentOptions): void {
+function checkRoom(
+  bytes: number,
+  { place, batches, columns, mostBytes = 2 ** 31 }: BatchMomentOptions,
+): void {
   if (bytes <= mostBytes) return
   throw new BadInput(
     'BATCHES_TOO_MANY',
@@ -98,22 +102,20 @@ function checkRoom(bytes: number, { place, batches, columns, mostBytes = 2 ** 31
   )
 }
 
-/** All batches as one; cells of none stay apart unless `withNone`. */
-export function joined(moments: BatchMoments, { withNone }: { withNone: boolean }): BatchMoments {
+/** All cells as one batch, those of none among them. */
+export function joined(moments: BatchMoments): BatchMoments {
   const { genes } = moments
-  const groups = moments.cells.length
   const out = {
     ...moments,
     cells: new Int32Array(2),
     sums: new Float64Array(2 * genes),
     squares: new Float64Array(2 * genes),
   }
-  for (let group = 0; group < groups; group++) {
-    const to = group === groups - 1 && !withNone ? 1 : 0
-    out.cells[to]! += moments.cells[group]!
+  for (const [group, cells] of moments.cells.entries()) {
+    out.cells[0]! += cells
     for (let gene = 0; gene < genes; gene++) {
-      out.sums[to * genes + gene]! += moments.sums[group * genes + gene]!
-      out.squares[to * genes + gene]! += moments.squares[group * genes + gene]!
+      out.sums[gene]! += moments.sums[group * genes + gene]!
+      out.squares[gene]! += moments.squares[group * genes + gene]!
     }
   }
   return out
