@@ -8,6 +8,7 @@ import type { Carried } from './loop.ts'
 import { add, divide, multiply, squeeze, subtract, sum } from './operations/arithmetic.ts'
 import { less, where } from './operations/choices.ts'
 import { sqrt, square, tanh } from './operations/functions.ts'
+import { addShare } from './operations/matrices.ts'
 
 export interface AdamOptions {
   /** one number */
@@ -41,7 +42,8 @@ export function adam(
     const first = input(`${name}.first-moment`, shape)
     const second = input(`${name}.second-moment`, shape)
     const clipped = shrink === undefined ? raw : multiply(raw, shrink)
-    const gradient = decay?.kind === 'coupled' ? add(clipped, multiply(weight, decay.rate)) : clipped
+    const gradient =
+      decay?.kind === 'coupled' ? addShare(clipped, { other: weight, share: decay.rate }) : clipped
     const firstAfter = add(multiply(first, beta1), gradient)
     const secondAfter = add(multiply(second, beta2), square(gradient))
     const step = multiply(divide(firstAfter, add(sqrt(secondAfter), floor)), pace)

@@ -107,11 +107,19 @@ function nodesOf(
 
 /** Equal texts are equal values. Operations are told apart as objects: two whose gradients are told may share a name. */
 function meaningOf(
-  { operation, attributes, value }: Expression,
+  of: Expression,
   { inner, operations }: { inner: readonly string[]; operations: Map<Operation, number> },
 ): string {
+  const { operation, attributes, value } = of
   const number = operations.get(operation) ?? operations.size
   operations.set(operation, number)
-  const content = value && [value.type, value.shape, Array.from(value.data, String)]
+  const same = operation.sameAs?.(of)
+  if (same !== undefined) return JSON.stringify([number, same])
+  const content = value && [value.type, value.shape, Array.from<number | bigint, string>(value.data, textOf)]
   return JSON.stringify([number, inner, attributes, content])
+}
+
+/** Zeros of either sign are two. */
+function textOf(value: number | bigint): string {
+  return Object.is(value, -0) ? '-0' : String(value)
 }

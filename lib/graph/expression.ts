@@ -38,6 +38,8 @@ export interface Operation {
    * @param upstream gradient of what is trained towards, shaped as `of` is
    */
   gradient?(upstream: Expression, of: Expression): readonly (Expression | undefined)[]
+  /** a text that is equal where the values are, whatever they were made of; otherwise they are equal where their inputs are */
+  sameAs?(of: Expression): string | undefined
   /** one node of the operation's name when absent */
   emit?(of: Expression, names: EmitNames): GraphNode[]
 }

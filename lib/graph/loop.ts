@@ -5,6 +5,7 @@
 import { emit, infoOf } from './emit.ts'
 import { type Expression, inOrder, input } from './expression.ts'
 import type { Graph, GraphNode, ValueInfo } from './onnx-write.ts'
+import { type Parts, packingNodes } from './packing.ts'
 
 export interface Carried {
   /** what the step starts from */
@@ -20,6 +21,8 @@ export interface LoopStep {
   carried: Readonly<Record<string, Carried>>
   /** by name: comes back with the steps as its first axis */
   told: Readonly<Record<string, Expression>>
+  /** of carried values that are fed and come back in parts, by their names instead of its own */
+  packs?: Readonly<Record<string, Parts>>
 }
 
 /** The number of the step, for `LoopStep`: the same expression must be used inside it. */
@@ -31,7 +34,7 @@ export function stepNumber(): Expression {
  * Inputs: `steps` (whole, one number), the carried values, and whatever else the step uses. Outputs: the carried values as `NAME.after`,
  * and what is told.
  */
-export function loopGraph(name: string, { number, carried, told }: LoopStep): Graph {
+export function loopGraph(name: string, { number, carried, told, packs = {} }: LoopStep): Graph {
   const before = Object.values(carried).map((one) => one.before)
   const outputs = {
     ...Object.fromEntries(Object.entries(carried).map(([of, { after }]) => [`${of}.next`, after])),
@@ -53,27 +56,37 @@ export function loopGraph(name: string, { number, carried, told }: LoopStep): Gr
     outputs: [...names.map((of) => `${of}.after`), ...Object.keys(told)],
     attributes: { body: { graph: bodyGraph(name, { body, number, carried, told }) } },
   }
+  const packing = Object.entries(packs).map(([of, parts]) => packingNodes(of, parts))
+  const outside = names.flatMap((of): ValueInfo[] => {
+    const info = carriedInfo(carried[of]!)
+    return packs[of]?.map((part) => ({ ...part, type: info.type })) ?? [{ ...info, name: of }]
+  })
   const insideOnly = new Set([number.name!, ...before.map((one) => one.name!)])
   const free = [...outer.inputs, ...body.inputs].filter(({ name: of }) => !insideOnly.has(of))
   return {
     name,
     inputs: [
       { name: 'steps', type: 'int64', shape: [] },
-      ...names.map((of) => ({ ...carriedInfo(carried[of]!), name: `${of}.first` })),
+      ...outside.map((info) => ({ ...info, name: `${info.name}.first` })),
       ...new Map(free.map((info) => [info.name, info])).values(),
     ],
     outputs: [
-      ...names.map((of) => ({ ...carriedInfo(carried[of]!), name: `${of}.after` })),
+      ...outside.map((info) => ({ ...info, name: `${info.name}.after` })),
       ...infoOf(told).map((info) => ({ ...info, shape: ['steps', ...info.shape] })),
     ],
-    constants: outer.constants,
-    nodes: [...outer.nodes, loop],
+    constants: Object.assign({}, outer.constants, ...packing.map((one) => one.constants)),
+    nodes: [
+      ...outer.nodes,
+      ...packing.flatMap((one) => one.before),
+      loop,
+      ...packing.flatMap((one) => one.after),
+    ],
   }
 }
 
 function bodyGraph(
   name: string,
-  { body, number, carried, told }: LoopStep & { body: ReturnType<typeof emit> },
+  { body, number, carried, told }: Omit<LoopStep, 'packs'> & { body: ReturnType<typeof emit> },
 ): Graph {
   const goesOn: GraphNode = { op: 'Identity', inputs: ['go.in'], outputs: ['go.out'] }
   const flag: Omit<ValueInfo, 'name'> = { type: 'bool', shape: [] }

@@ -11,12 +11,16 @@ import { BadInput } from './errors.ts'
 import { printable } from './object-key.ts'
 import { acquireSettings, refuseSecrets } from './settings/acquire.ts'
 import { annotateSettings, checkAnnotate } from './settings/annotate.ts'
+import { checkFitReference, fitReferenceDefaults, fitReferenceSettings } from './settings/fit-reference.ts'
+import { checkMapAtlas, mapAtlasDefaults, mapAtlasSettings } from './settings/map-atlas.ts'
 import { checkTypeCells, typeCellsDefaults, typeCellsSettings } from './settings/type-cells.ts'
 
 /** The settings of each workflow; a new workflow adds its schema here. */
 export const workflowSettings = {
   annotate: annotateSettings,
   'type-cells': typeCellsSettings,
+  'fit-reference': fitReferenceSettings,
+  'map-atlas': mapAtlasSettings,
   acquire: acquireSettings,
 } as const
 
@@ -48,14 +52,23 @@ export function checkSettings(given: unknown, place: string): Settings {
     throw new BadInput('WORKFLOW_UNKNOWN', `${place}: workflow`, problem, `Workflows: ${known}`)
   }
   if (name === 'acquire') refuseSecrets(given, place)
-  const filled = 'compat' in given ? { ...typeCellsDefaults(given.compat), ...given } : given
+  const filled = 'compat' in given ? { ...defaultsOf(name as WorkflowName, given.compat), ...given } : given
   const checked = schema.safeParse(filled)
   if (checked.success) {
     if (checked.data.workflow === 'annotate') checkAnnotate(checked.data, place)
     if (checked.data.workflow === 'type-cells') checkTypeCells(checked.data, place)
+    if (checked.data.workflow === 'fit-reference') checkFitReference(checked.data, place)
+    if (checked.data.workflow === 'map-atlas') checkMapAtlas(checked.data, place)
     return checked.data
   }
   throw settingProblem(checked.error.issues[0], Object.keys(schema.shape), place)
+}
+
+/** What `compat` changes of a workflow's defaults. */
+function defaultsOf(workflow: WorkflowName, compat: unknown): object {
+  if (workflow === 'type-cells') return typeCellsDefaults(compat)
+  if (workflow === 'map-atlas') return mapAtlasDefaults(compat)
+  return workflow === 'fit-reference' ? fitReferenceDefaults(compat) : {}
 }
 
 export function isWorkflow(name: string): name is WorkflowName {

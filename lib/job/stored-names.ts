@@ -142,3 +142,52 @@ export const trainingNames = {
   },
   uns: { validation: 'validation_results', provenance: 'training' },
 } as const
+
+/** What `map-atlas` writes: scPDAC's names unless the job has others; what hangs on them is ours. */
+export function atlasNames({ label, latent, source }: { label: string; latent: string; source: string }) {
+  return {
+    obs: {
+      /** the class of highest probability */
+      predicted: label,
+      /** float32: the highest probability as the model gives it; it is not calibrated */
+      probability: `${label}_probability`,
+      /** float32: of all probabilities, 0 to 1 (all alike) */
+      entropy: `${label}_entropy`,
+      /** "unknown" where the label has none */
+      ontologyId: `${label}_ontology_term_id`,
+      /** too few counts for the label to be relied on, or none on the genes of the model: then there is no label */
+      hasFewCounts: `${label}_low_counts`,
+      /** atlas or query */
+      source,
+    },
+    obsm: {
+      latent,
+      umap: `${latent}_umap`,
+      /** the same in the joint file, which has no map of its own yet */
+      jointUmap: 'X_umap',
+      probabilities: `${label}_probabilities`,
+    },
+    uns: { provenance: `${label}_mapping`, classes: `${label}_classes` },
+  } as const
+}
+
+export type AtlasNames = ReturnType<typeof atlasNames>
+
+/** Columns and arrays of an atlas that a model was made of, by the model's kind; the arrays have scvi-tools' usual names. */
+export function referenceNames(kind: 'scvi' | 'scanvi') {
+  const array = kind === 'scvi' ? 'X_scVI' : 'X_scANVI'
+  return {
+    obs: {
+      /** what each cell was to the training: learnt from, held out, or why it was left out */
+      use: `${kind}_use`,
+      hasFewCounts: `${kind}_low_counts`,
+      /** of SCANVI: the label of highest probability, that probability, and how evenly all are shared out, 0 to 1 */
+      predicted: `${kind}_predicted`,
+      confidence: `${kind}_confidence`,
+      entropy: `${kind}_entropy`,
+      ontologyId: `${kind}_predicted_ontology_term_id`,
+    },
+    obsm: { latent: array, umap: `${array}_umap`, probabilities: `${array}_probabilities` },
+    uns: `${kind}_reference`,
+  }
+}

@@ -22,6 +22,8 @@ const gzipFlag = {
 } as const satisfies Record<string, Flag>
 
 const acquireUsage = 'SOURCE [--output H5AD]'
+const mapAtlasUsage = 'H5AD --model NAME [--mode extend --atlas ATLAS.h5ad]'
+const fitReferenceUsage = 'H5AD --name MODEL --batch-key COLUMN --label-column COLUMN'
 const typeCellsUsage = 'H5AD --references A.h5ad,B.h5ad --label-columns COLUMN,COLUMN'
 
 export const commands: Readonly<Record<string, CommandEntry>> = {
@@ -49,6 +51,18 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary:
       'train on labelled references over the genes of a file, and type its cells; every setting is a flag',
     load: async () => (await import('./workflow-command.ts')).workflowCommand('type-cells', typeCellsUsage),
+  },
+  'map-atlas': {
+    usage: mapAtlasUsage,
+    summary:
+      'place the cells of a file in the latent space of a SCANVI atlas, and label them; every setting is a flag',
+    load: async () => (await import('./workflow-command.ts')).workflowCommand('map-atlas', mapAtlasUsage),
+  },
+  'fit-reference': {
+    usage: fitReferenceUsage,
+    summary: 'train a scVI or SCANVI model of an atlas, to map others onto; every setting is a flag',
+    load: async () =>
+      (await import('./workflow-command.ts')).workflowCommand('fit-reference', fitReferenceUsage),
   },
   acquire: {
     usage: acquireUsage,
@@ -93,12 +107,13 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   },
   'import-model': {
     usage: 'PATH --name NAME',
-    summary: 'take a CellTypist model (.pkl) into the model store',
+    summary:
+      'take a model of CellTypist (.pkl) or of scvi-tools (its folder or model.pt) into the model store',
     load: async () => (await import('./model-commands.ts')).importModelCommand,
   },
   'export-model': {
-    usage: 'NAME OUT.pkl',
-    summary: 'write a model as CellTypist reads it',
+    usage: 'NAME OUT.pkl|DIR',
+    summary: 'write a model as CellTypist reads it, or scvi-tools',
     load: async () => (await import('./model-commands.ts')).exportModelCommand,
   },
 }

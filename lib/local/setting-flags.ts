@@ -11,6 +11,8 @@ import type { Flag, Flags } from './command.ts'
 export const argumentOf: Record<WorkflowName, string> = {
   annotate: 'query',
   'type-cells': 'query',
+  'fit-reference': 'atlas',
+  'map-atlas': 'query',
   acquire: 'source',
 }
 

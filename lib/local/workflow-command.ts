@@ -10,6 +10,8 @@ import { argumentOf, settingFlags, settingsOfFlags } from './setting-flags.ts'
 const needed: Record<WorkflowName, string> = {
   annotate: 'one file is needed',
   'type-cells': 'one file is needed',
+  'fit-reference': 'one atlas is needed',
+  'map-atlas': 'one file is needed',
   acquire: 'one source is needed',
 }
 

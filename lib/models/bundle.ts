@@ -7,33 +7,36 @@
 import { AlreadyExists, BadInput, type ErrorReport, isCoded } from '../job/errors.ts'
 import { openFolderStore } from '../job/folder-store.ts'
 import type { ObjectStore } from '../job/store.ts'
-import {
-  type BlobName,
-  blobNames,
-  bytesOf,
-  checkedCard,
-  checkedModel,
-  type LinearArrays,
-  type LinearModel,
-  type ModelCard,
-  modelName,
-  sha256,
-} from './linear-model.ts'
+import type { LinearModel, ModelCard } from './linear-model.ts'
+import { modelName, sha256 } from './model-card.ts'
 import { corrupt, shown } from './model-errors.ts'
+import type { NetworkCard } from './network-card.ts'
+import { type NetworkModel, readNetwork } from './network-model.ts'
+import {
+  checkedStoredCard,
+  filesBeside,
+  isLinearCard,
+  labelsOfModel,
+  type Reading,
+  readLinear,
+  readStored,
+  type StoredCard,
+  type StoredModel,
+  wrongKind,
+} from './stored-model.ts'
 
 const maxCardBytes = 64 * 2 ** 20
 const maxPointerBytes = 4096
-/** weights of 2,000 labels x 60,000 genes */
-const maxBlobBytes = 2 ** 30
 const maxObjects = 100_000
 const mostNamed = 20
 
 export interface ModelSummary {
   name: string
   id: string
-  kind: ModelCard['kind']
+  kind: StoredCard['kind']
   version: string
   organism: string
+  /** that it gives to cells: none of a scVI */
   labels: number
   genes: number
   created: string
@@ -44,48 +47,66 @@ export interface ModelSummary {
 /**
  * Stores a model under its card's name. A name that means another content stays as it is unless `replace` is set; the old content
  * stays in either case. Saving the same model twice changes nothing.
- * @throws AlreadyExists MODEL_EXISTS
+ * @throws AlreadyExists MODEL_EXISTS; BadInput MODEL_TOO_LARGE
  */
 export async function saveModel(
   store: ObjectStore,
-  model: LinearModel,
+  model: StoredModel,
   { replace = false }: { replace?: boolean } = {},
 ): Promise<ModelSummary> {
   const { card } = model
   const before = replace ? undefined : await readPointer(store, card.name)
   if (before !== undefined && before !== card.id) throw nameTaken(store, card.name, before)
   const prefix = prefixOf(card)
-  for (const name of blobNames) {
-    const values = model[name]
-    if (values !== undefined) await writeContent(store, `${prefix}${blobKey(name)}`, bytesOf(values))
-  }
-  if (!(await hasCard(store, prefix)))
-    await store.write(`${prefix}model.json`, Buffer.from(JSON.stringify(card, null, 1)))
+  for (const { name, bytes } of filesBeside(model)) await writeContent(store, `${prefix}${name}`, bytes)
+  if (!(await hasCard(store, prefix))) await store.write(`${prefix}model.json`, cardBytes(model))
   await movePointer(store, card, { replace })
   return summarise(card, card.id)
 }
 
 /**
- * A model by its name, `name@id` or id; of an id in `name@id` eight digits do. Every array is compared with its checksum.
- * @throws BadInput MODEL_MISSING (lists what there is), MODEL_CORRUPT
+ * A linear model by its name, `name@id` or id; of an id in `name@id` eight digits do. Every array is compared with its checksum.
+ * @throws BadInput MODEL_MISSING (lists what there is), MODEL_KIND for a network, MODEL_CORRUPT
  */
 export async function loadModel(store: ObjectStore, nameOrId: string): Promise<LinearModel> {
+  const prefix = await findPrefix(store, nameOrId)
+  return readLinear(linear(await readCard(store, prefix), store), readingOf(store, prefix))
+}
+
+/** A scVI or SCANVI model. @throws BadInput MODEL_MISSING, MODEL_KIND for a linear one, MODEL_CORRUPT, MODEL_NOT_FINITE */
+export async function loadNetwork(store: ObjectStore, nameOrId: string): Promise<NetworkModel> {
+  const prefix = await findPrefix(store, nameOrId)
+  return readNetwork(network(await readCard(store, prefix), store), readingOf(store, prefix))
+}
+
+/** A model of whatever kind. @throws BadInput MODEL_MISSING, MODEL_CORRUPT, MODEL_NOT_FINITE */
+export async function loadStoredModel(store: ObjectStore, nameOrId: string): Promise<StoredModel> {
   return readBundle(store, await findPrefix(store, nameOrId))
 }
 
-/** What `loadModel` would load, without its arrays. @throws BadInput MODEL_MISSING, MODEL_CORRUPT */
-export async function loadCard(store: ObjectStore, nameOrId: string): Promise<ModelCard> {
+/** The card of a model of whatever kind, without its arrays. @throws BadInput MODEL_MISSING, MODEL_CORRUPT */
+export async function loadCard(store: ObjectStore, nameOrId: string): Promise<StoredCard> {
   return readCard(store, await findPrefix(store, nameOrId))
 }
 
-/** The same in short. @throws BadInput MODEL_MISSING, MODEL_CORRUPT */
+/** @throws BadInput MODEL_MISSING, MODEL_KIND for a network, MODEL_CORRUPT */
+export async function loadLinearCard(store: ObjectStore, nameOrId: string): Promise<ModelCard> {
+  return linear(await loadCard(store, nameOrId), store)
+}
+
+/** @throws BadInput MODEL_MISSING, MODEL_KIND for a linear model, MODEL_CORRUPT */
+export async function loadNetworkCard(store: ObjectStore, nameOrId: string): Promise<NetworkCard> {
+  return network(await loadCard(store, nameOrId), store)
+}
+
+/** What `loadCard` would tell, in short. @throws BadInput MODEL_MISSING, MODEL_CORRUPT */
 export async function findModel(store: ObjectStore, nameOrId: string): Promise<ModelSummary> {
   const card = await loadCard(store, nameOrId)
   return summarise(card, await readPointer(store, card.name))
 }
 
-/** A model in a plain folder: model.json and its blobs. @throws BadInput MODEL_CORRUPT, NOT_A_FOLDER */
-export async function loadModelFolder(folder: string): Promise<LinearModel> {
+/** A model of whatever kind in a plain folder: model.json and the files beside it. @throws BadInput MODEL_CORRUPT, MODEL_NOT_FINITE, NOT_A_FOLDER */
+export async function loadModelFolder(folder: string): Promise<StoredModel> {
   return readBundle(await openFolderStore(folder), '')
 }
 
@@ -108,15 +129,32 @@ export async function listModels(
   return { models, notices }
 }
 
-function summarise(card: ModelCard, latest: string | undefined): ModelSummary {
-  const { name, id, kind, version, organism, labels, genes, created } = card
-  const counts = { labels: labels.length, genes: genes.length }
+/** What can be stored can be read again. @throws BadInput MODEL_TOO_LARGE */
+function cardBytes({ card }: StoredModel): Uint8Array {
+  const bytes = Buffer.from(JSON.stringify(card, null, 1))
+  if (bytes.length <= maxCardBytes) return bytes
+  const problem = `its card has ${bytes.length} bytes, and at most ${maxCardBytes} are read`
+  throw new BadInput('MODEL_TOO_LARGE', card.name, problem, 'Give a model of fewer genes or categories')
+}
+
+function summarise(card: StoredCard, latest: string | undefined): ModelSummary {
+  const { name, id, kind, version, organism, genes, created } = card
+  const counts = { labels: labelsOfModel(card).length, genes: genes.length }
   return { name, id, kind, version, organism, ...counts, created, isLatest: id === latest }
 }
 
 const prefixOf = ({ name, id }: { name: string; id: string }): string => `${name}/${id}/`
 const pointerKey = (name: string): string => `${name}/latest.json`
-const blobKey = (name: BlobName): string => `${name}.f64`
+
+function linear(card: StoredCard, { place }: ObjectStore): ModelCard {
+  if (isLinearCard(card)) return card
+  throw wrongKind(card, { wanted: 'linear', place })
+}
+
+function network(card: StoredCard, { place }: ObjectStore): NetworkCard {
+  if (!isLinearCard(card)) return card
+  throw wrongKind(card, { wanted: 'network', place })
+}
 
 async function findPrefix(store: ObjectStore, nameOrId: string): Promise<string> {
   if (modelName.safeParse(nameOrId).success) {
@@ -158,7 +196,7 @@ async function readPointer(store: ObjectStore, name: string): Promise<string | u
 
 async function movePointer(
   store: ObjectStore,
-  card: ModelCard,
+  card: StoredCard,
   { replace }: { replace: boolean },
 ): Promise<void> {
   const body = Buffer.from(`${JSON.stringify({ id: card.id })}\n`)
@@ -171,28 +209,23 @@ async function movePointer(
   }
 }
 
-async function readBundle(store: ObjectStore, prefix: string): Promise<LinearModel> {
-  const card = await readCard(store, prefix)
-  const read = async (name: BlobName): Promise<Float64Array> => {
-    const key = `${prefix}${blobKey(name)}`
-    const { bytes: size } = card.blobs[name]!
-    if (size > maxBlobBytes) throw corrupt(`${store.place}/${key}`, `${size} bytes are more than a model has`)
-    const bytes = await readIfThere(store, key, size)
-    if (bytes?.length !== size)
-      throw corrupt(`${store.place}/${key}`, bytes === undefined ? 'it is missing' : 'it is cut short')
-    return new Float64Array(bytes.slice().buffer)
-  }
-  const arrays: LinearArrays = {
-    weights: await read('weights'),
-    intercept: await read('intercept'),
-    mean: await read('mean'),
-    scale: await read('scale'),
-    ...(card.blobs.reference !== undefined && { reference: await read('reference') }),
-  }
-  return checkedModel({ card, arrays, place: `${store.place}/${prefix}` })
+async function readBundle(store: ObjectStore, prefix: string): Promise<StoredModel> {
+  return readStored(await readCard(store, prefix), readingOf(store, prefix))
 }
 
-async function readCard(store: ObjectStore, prefix: string): Promise<ModelCard> {
+function readingOf(store: ObjectStore, prefix: string): Reading {
+  return {
+    place: `${store.place}/${prefix}`,
+    async read(file, size) {
+      const key = `${prefix}${file}`
+      const bytes = await readIfThere(store, key, size)
+      if (bytes?.length === size) return bytes
+      throw corrupt(`${store.place}/${key}`, bytes === undefined ? 'it is missing' : 'it is cut short')
+    },
+  }
+}
+
+async function readCard(store: ObjectStore, prefix: string): Promise<StoredCard> {
   const card = await cardAt(store, `${prefix}model.json`)
   const place = `${store.place}/${prefix}model.json`
   if (card === undefined) throw corrupt(place, 'it is missing')
@@ -212,10 +245,10 @@ async function hasCard(store: ObjectStore, prefix: string): Promise<boolean> {
   }
 }
 
-async function cardAt(store: ObjectStore, key: string): Promise<ModelCard | undefined> {
+async function cardAt(store: ObjectStore, key: string): Promise<StoredCard | undefined> {
   const bytes = await readIfThere(store, key, maxCardBytes)
   const place = `${store.place}/${key}`
-  return bytes === undefined ? undefined : checkedCard(parseJson(bytes, place), place)
+  return bytes === undefined ? undefined : checkedStoredCard(parseJson(bytes, place), place)
 }
 
 function parseJson(bytes: Uint8Array, place: string): unknown {

@@ -13,9 +13,9 @@ import {
   type ModelCard,
   type ModelFacts,
   makeLinearModel,
-  type OntologyTerm,
   weightRows,
 } from './linear-model.ts'
+import type { OntologyTerm } from './model-card.ts'
 import { corrupt, shown, unsupported } from './model-errors.ts'
 import { readNumber, readNumbers, readTexts } from './pickle-numpy.ts'
 import { readPickle } from './pickle-read.ts'

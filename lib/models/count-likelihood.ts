@@ -10,10 +10,20 @@
  */
 import type { Expression } from '../graph/expression.ts'
 import { withGradient } from '../graph/gradient.ts'
-import { add, divide, multiply, negative, subtract, sum, sumTo } from '../graph/operations/arithmetic.ts'
-import { exp, log, log1p, reciprocal, sigmoid, softmax, softplus } from '../graph/operations/functions.ts'
-import { gatherEntries, gatherRows, reshape, scatter } from '../graph/operations/places.ts'
-import { digammaDifference, logPochhammer } from '../graph/special.ts'
+import {
+  add,
+  divide,
+  multiply,
+  negative,
+  product,
+  subtract,
+  sum,
+  sumTo,
+} from '../graph/operations/arithmetic.ts'
+import { maximum, minimum } from '../graph/operations/choices.ts'
+import { exp, log, relu, sigmoid, softmax } from '../graph/operations/functions.ts'
+import { gatherEntries, reshape, scatter } from '../graph/operations/places.ts'
+import { countTerms } from '../graph/special.ts'
 
 export type Likelihood = 'zinb' | 'nb' | 'poisson'
 
@@ -25,6 +35,8 @@ export interface Entries {
   genes: Expression
   /** [entries] */
   counts: Expression
+  /** log(1 + count): cells x genes, zeros among them */
+  logs: Expression
 }
 
 export interface CountModel {
@@ -39,6 +51,8 @@ export interface CountModel {
 }
 
 const tiny = 1e-8
+/** what makes odds of any logarithm above zero of which the logistic function is 1 */
+const beyondDoubt = 1e30
 
 /** The sum over all cells and genes of -log p(x), without log(x!): one number, shape [1, 1]. Gradients flow to all but the library. */
 export function reconstructionLoss(likelihood: Likelihood, model: CountModel, entries: Entries): Expression {
@@ -63,69 +77,108 @@ interface Binomial extends Omit<CountModel, 'logTheta' | 'dropout'> {
 }
 
 function binomialLoss({ logits, logTheta, dropout }: Binomial, { share, mean, entries }: Parts): Expression {
-  const { places, counts } = entries
+  const { counts } = entries
   const theta = exp(logTheta)
-  const ratio = multiply(mean, exp(negative(logTheta)))
-  const failing = reciprocal(add(ratio, 1)) // theta / (theta + mean)
-  const logRatio = log1p(ratio)
-  const rest = multiply(theta, logRatio) // -log of the chance of no count, had there been no extra zeros
+  const { failed, gap, rest } = withoutCount(multiply(mean, exp(negative(logTheta))), theta)
   // at counts above zero
-  const at = (dense: Expression) => gatherEntries(flat(dense), places)
-  const thetaAt = theta.shape.length === 2 ? at(theta) : gatherRows(theta, entries.genes)
-  const meanAt = at(mean)
+  const ofGene = (narrow: Expression) => gatherEntries(narrow, entries.genes)
+  const isByGene = theta.shape.length === 1
+  const thetaAt = isByGene ? ofGene(theta) : at(theta, entries)
+  const meanAt = at(mean, entries)
   const totalAt = add(thetaAt, add(meanAt, tiny))
-  const countedAt = add(
-    multiply(counts, subtract(log(add(meanAt, tiny)), log(totalAt))),
-    logPochhammer(thetaAt, counts),
-  )
-  const value = dropout === undefined ? sum(rest) : undefined
-  const zeros = dropout && extraZeros(dropout, rest)
-  const likelihood =
+  const success = divide(add(meanAt, tiny), totalAt)
+  const { value: countedAt, slope } = isByGene
+    ? countTerms(theta, { x: counts, base: success, at: ofGene })
+    : countTerms(thetaAt, { x: counts, base: success })
+  const zeros = dropout && extraZeros({ dropout, rest, entries })
+  const value =
     zeros === undefined
-      ? subtract(value!, whole(sum(countedAt)))
-      : subtract(zeros.loss, whole(sum(add(countedAt, subtract(at(zeros.odds), softplus(at(zeros.odds)))))))
+      ? subtract(negative(sum(rest)), whole(sum(countedAt)))
+      : add(zeros.loss, whole(sum(subtract(relu(negative(zeros.oddsAt)), countedAt))))
 
-  return withGradient(
-    likelihood,
-    [logits, logTheta, ...(dropout === undefined ? [] : [dropout])],
-    (upstream) => {
-      const put = (dense: Expression, values: Expression) =>
-        reshape(scatter(flat(dense), { places, values }), dense.shape)
-      const chance = zeros && put(sigmoid(zeros.odds), ones(counts)) // that a zero is no extra one
-      const byChance = (dense: Expression) => (chance === undefined ? dense : multiply(dense, chance))
-      // mean x d/dmean = theta x (1 - failing) x chance - x (mean / (mean + tiny) - mean / (theta + mean))
-      const failed = multiply(mean, failing)
-      const foundAt = multiply(counts, subtract(divide(meanAt, add(meanAt, tiny)), divide(meanAt, totalAt)))
-      const byMean = put(byChance(failed), subtract(at(failed), foundAt))
-      const toLogits = subtract(byMean, multiply(share, sum(byMean, [1])))
-      // theta x d/dtheta = -theta x (ratio x failing - log ratio) x chance + x theta / (theta + mean) - theta x digamma difference
-      const gap = subtract(logRatio, multiply(ratio, failing))
-      const seenAt = subtract(divide(counts, totalAt), digammaDifference(thetaAt, counts))
-      const byTheta = multiply(sumTo(put(byChance(gap), add(at(gap), seenAt)), logTheta), theta)
-      const toDropout = zeros && [multiply(subtract(chance!, sigmoid(negative(dropout!))), upstream)]
-      return [multiply(toLogits, upstream), multiply(byTheta, flow(upstream, logTheta)), ...(toDropout ?? [])]
-    },
-  )
+  return withGradient(value, [logits, logTheta, ...(dropout === undefined ? [] : [dropout])], (upstream) => {
+    // what is scaled by is narrow wherever it can be
+    const scaled = multiply(theta, flow(upstream, theta))
+    const byChance = (dense: Expression) => (zeros === undefined ? dense : multiply(dense, zeros.chance))
+    // mean x d/dmean: where there is a count, mean x ((theta + x) / (theta + mean) - x / (mean + tiny))
+    const foundAt = multiply(
+      meanAt,
+      subtract(divide(add(thetaAt, counts), totalAt), divide(counts, add(meanAt, tiny))),
+    )
+    const byMean = put(byChance(multiply(failed, scaled)), multiply(foundAt, flow(upstream, counts)), entries)
+    const toLogits = subtract(byMean, multiply(share, sum(byMean, [1])))
+    // d/dtheta: gap, and where there is a count, x / (theta + mean) - digamma difference besides
+    const seenAt = subtract(divide(counts, totalAt), slope)
+    const byTheta = sumTo(put(byChance(gap), add(at(gap, entries), seenAt), entries), logTheta)
+    const toDropout = zeros && multiply(zeros.slope, upstream)
+    return [toLogits, multiply(byTheta, scaled), ...(toDropout === undefined ? [] : [toDropout])]
+  })
 }
 
-/** @param rest minus the logarithm of the chance of no count without extra zeros */
-function extraZeros(dropout: Expression, rest: Expression) {
-  const against = negative(dropout)
-  const odds = subtract(against, rest)
-  return { odds, loss: subtract(sum(softplus(against)), sum(softplus(odds))) }
+/**
+ * Of a negative binomial with ratio = mean / theta: `rest` = -theta log(1 + ratio), the logarithm of the chance of no count; `failed` =
+ * ratio / (1 + ratio); `gap` = log(1 + ratio) - failed. With u = 1 + ratio as rounded, log u - (u - 1) / u is the gap without loss, and
+ * the logarithm follows from it: tiny ratios keep their digits in both.
+ */
+function withoutCount(ratio: Expression, theta: Expression) {
+  const u = add(ratio, 1)
+  const gap = subtract(log(u), divide(subtract(u, 1), u))
+  const failed = divide(ratio, u)
+  return { failed, gap, rest: multiply(add(gap, failed), negative(theta)) }
 }
 
-function poissonLoss(
-  { logits }: CountModel,
-  { share, mean, entries: { places, counts } }: Parts,
-): Expression {
-  const meanAt = gatherEntries(flat(mean), places)
+/**
+ * What extra zeros make of it. softplus(t) = max(t, 0) - log sigmoid(|t|), and that sigmoid lies between 1/2 and 1: one logarithm of
+ * products of many of them is enough. Counts above zero are given odds beyond doubt, so that no count there can be an extra zero.
+ */
+function extraZeros({ dropout, rest, entries }: { dropout: Expression; rest: Expression; entries: Entries }) {
+  const odds = subtract(rest, dropout) // of a zero being no extra one
+  const oddsAt = at(odds, entries)
+  const chance = sigmoid(add(odds, multiply(entries.logs, beyondDoubt)))
+  const extra = sigmoid(dropout)
+  const doubt = subtract(1, chance)
+  const larger = divide(maximum(chance, doubt), maximum(extra, subtract(1, extra)))
+  const kept = negative(add(sum(minimum(dropout, 0)), sum(relu(odds))))
+  return {
+    /** the sum of softplus(-dropout) over all, less that of softplus(odds) over zeros, less that of max(odds, 0) over counts */
+    loss: add(kept, sumOfLogs(larger)),
+    oddsAt,
+    chance,
+    slope: subtract(extra, doubt),
+  }
+}
+
+function poissonLoss({ logits }: CountModel, { share, mean, entries }: Parts): Expression {
+  const { counts } = entries
+  const meanAt = at(mean, entries)
   const value = subtract(sum(mean), whole(sum(multiply(counts, log(add(meanAt, tiny))))))
   return withGradient(value, [logits], (upstream) => {
     const foundAt = multiply(counts, divide(meanAt, add(meanAt, tiny)))
-    const byMean = reshape(scatter(flat(mean), { places, values: subtract(meanAt, foundAt) }), mean.shape)
+    const byMean = put(mean, subtract(meanAt, foundAt), entries)
     return [multiply(subtract(byMean, multiply(share, sum(byMean, [1]))), upstream)]
   })
+}
+
+/** Of cells x genes, what stands at the entries. */
+function at(dense: Expression, { places }: Entries): Expression {
+  return gatherEntries(flat(dense), places)
+}
+
+/** cells x genes with these values at the entries. */
+function put(dense: Expression, values: Expression, { places }: Entries): Expression {
+  return reshape(scatter(flat(dense), { places, values }), dense.shape)
+}
+
+/** Of numbers between 1/2 and 2: logarithms are dear, so products of up to 32 are taken first, which neither overflow nor vanish. */
+function sumOfLogs(of: Expression): Expression {
+  const columns = of.shape[1]
+  const together = typeof columns === 'number' ? largestDivisor(columns, 32) : 1
+  return sum(log(product(reshape(of, ['cells x groups', together]), [1])))
+}
+
+function largestDivisor(of: number, most: number): number {
+  for (let divisor = Math.min(of, most); divisor > 1; divisor--) if (of % divisor === 0) return divisor
+  return 1
 }
 
 function flat(dense: Expression): Expression {
@@ -135,10 +188,6 @@ function flat(dense: Expression): Expression {
 /** [1] to [1, 1] */
 function whole(total: Expression): Expression {
   return reshape(total, [1, 1])
-}
-
-function ones(like: Expression): Expression {
-  return divide(like, like)
 }
 
 /** One number, to be combined with a row or with a matrix. */

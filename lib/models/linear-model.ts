@@ -4,27 +4,22 @@
  *
  * Trap: two classes have ONE row of weights, that of the second label; their scores are [-s, s], as in scikit-learn.
  */
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { hashOf } from '../job/canonical.ts'
-import { BadInput } from '../job/errors.ts'
-import { corrupt, shown } from './model-errors.ts'
+import {
+  cardId,
+  checkModelName,
+  cardHash as hash,
+  isUnique,
+  modelFormat,
+  modelName,
+  cardName as name,
+  ontologyTerm,
+  parsedCard,
+  sha256,
+  cardText as text,
+} from './model-card.ts'
+import { corrupt } from './model-errors.ts'
 import { trainingRecord } from './training-record.ts'
-
-export const modelFormat = 'celldrop-model/1'
-
-/** names of models: also names of folders and parts of keys */
-export const modelName = z
-  .string()
-  .regex(/^(?![0-9a-f]{64}$)[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/)
-  .describe('letters, digits, ".", "_" and "-"')
-
-const text = z.string().max(10_000)
-const name = z.string().min(1).max(512)
-const hash = z.string().regex(/^[0-9a-f]{64}$/)
-const unique = (names: readonly string[]): boolean => new Set(names).size === names.length
-
-const term = z.strictObject({ id: name, name: text, tier: name })
 
 const blob = z.strictObject({
   bytes: z.int().min(0),
@@ -45,9 +40,9 @@ export const modelCard = z.strictObject({
   version: text,
   organism: name,
   geneIds: z.enum(['symbol', 'ensembl']),
-  genes: z.array(name).min(1).max(500_000).refine(unique, 'a gene occurs twice'),
-  labels: z.array(name).min(2).max(20_000).refine(unique, 'a label occurs twice'),
-  ontology: z.record(name, term.nullable()).describe('the Cell Ontology term of each label'),
+  genes: z.array(name).min(1).max(500_000).refine(isUnique, 'a gene occurs twice'),
+  labels: z.array(name).min(2).max(20_000).refine(isUnique, 'a label occurs twice'),
+  ontology: z.record(name, ontologyTerm.nullable()).describe('the Cell Ontology term of each label'),
   labelsSource: text,
   loss: z.enum(['ovr', 'multinomial']).describe('a sigmoid for each label, or one softmax over all'),
   clip: z.number().positive().nullable().describe('scaled values above are set to it'),
@@ -101,7 +96,6 @@ export const modelCard = z.strictObject({
 })
 
 export type ModelCard = z.infer<typeof modelCard>
-export type OntologyTerm = z.infer<typeof term>
 
 export interface LinearArrays {
   /** labels x genes, or 1 x genes for two labels */
@@ -138,7 +132,7 @@ export function makeLinearModel(
   arrays: LinearArrays,
   { place = facts.name }: { place?: string } = {},
 ): LinearModel {
-  if (!modelName.safeParse(facts.name).success) throw badName(facts.name)
+  checkModelName(facts.name)
   const shapes = expectedShapes(facts)
   const blobs = Object.fromEntries(
     blobNames.flatMap((key) => {
@@ -149,7 +143,7 @@ export function makeLinearModel(
     }),
   )
   const named = { format: modelFormat, kind: 'linear', ...facts, blobs }
-  return checkedModel({ card: { ...named, id: idOf(named) }, arrays, place })
+  return checkedModel({ card: { ...named, id: cardId(named) }, arrays, place })
 }
 
 /**
@@ -180,12 +174,7 @@ export function checkedModel({
 
 /** A card that agrees with itself: schema, sizes, id. @throws BadInput MODEL_CORRUPT */
 export function checkedCard(raw: unknown, place: string): ModelCard {
-  const parsed = modelCard.safeParse(raw)
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues
-    throw corrupt(place, shown(`the card says it wrongly: ${issue?.path.join('.')}: ${issue?.message}`))
-  }
-  const card = parsed.data
+  const card = parsedCard(modelCard, raw, place)
   const shapes = expectedShapes(card)
   for (const key of blobNames) {
     const stored = card.blobs[key]
@@ -197,14 +186,8 @@ export function checkedCard(raw: unknown, place: string): ModelCard {
     if (shape.join() !== shapes[key].join() || bytes !== 8 * count)
       throw corrupt(place, `${key} has not one number for each label and gene`)
   }
-  if (idOf(card) !== card.id) throw corrupt(place, 'the card was changed after it was made')
+  if (cardId(card) !== card.id) throw corrupt(place, 'the card was changed after it was made')
   return card
-}
-
-function badName(given: string): BadInput {
-  const problem = `"${shown(given)}" is no name for a model`
-  const remedy = 'Take at most 64 letters, digits, ".", "_" and "-", with a letter or digit at both ends'
-  return new BadInput('MODEL_NAME', 'name', problem, remedy)
 }
 
 function expectedShapes({
@@ -234,14 +217,6 @@ export function packedLength(of: {
   return directions * (genes + 1 + labels) + 4 * labels + 2 * tail + 1
 }
 
-function idOf(card: object): string {
-  return hashOf({ ...card, id: undefined, created: undefined }, 64)
-}
-
 export function bytesOf(values: Float64Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
-}
-
-export function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
 }

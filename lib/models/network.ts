@@ -5,7 +5,7 @@
  * The columns of a weight that belong to covariates are a weight of their own here, `NAME#covariates`: new batches add columns to it and
  * leave the rest alone, and no matrix is cut apart in every step. The importer and exporter put both together.
  */
-import { type Expression, input } from '../graph/expression.ts'
+import { constant, type Expression, input } from '../graph/expression.ts'
 import type { Feeds } from '../graph/feeds.ts'
 import { dropOut, linear, normaliseBatch, normaliseByRunning, normaliseLayer } from '../graph/layers.ts'
 import type { Carried } from '../graph/loop.ts'
@@ -78,10 +78,28 @@ export function normalNoise({ feeds, noise, pass }: Builder, name: string, rows:
   return feeds.take(`${pass}${name}`, { type: 'float32', ...rows })
 }
 
+/** The columns of covariates; those that were added lie in between the others, where their covariate is. */
+function covariateWeight(
+  into: Builder,
+  name: string,
+  { covariates, outputs, start }: { covariates: Covariates; outputs: number; start: Start },
+): Expression {
+  const { width, added } = covariates
+  const whole = weight(into, `${name}.weight#covariates`, { shape: [outputs, width], start })
+  if (added === undefined || added.length === 0) return whole
+  const columns = weight(into, `${name}.weight#added`, { shape: [outputs, added.length], start })
+  const places = new Float32Array(added.length * width)
+  for (const [i, column] of added.entries()) places[i * width + column] = 1
+  const spread = constant({ type: 'float32', shape: [added.length, width], data: places })
+  return matmul(columns, spread, { add: whole })
+}
+
 /** What each row of a layer's input has besides: batches, other covariates, labels. */
 export interface Covariates {
   /** columns of their weight; 0 where there are none */
   width: number
+  /** columns that were added to a trained model and move while the others stay, as weight `NAME#added` */
+  added?: readonly number[]
   /** to the layer's product without them, what their weight (outputs x width) gives each row */
   add(product: Expression, weight: Expression): Expression
 }
@@ -89,8 +107,15 @@ export interface Covariates {
 export const noCovariates: Covariates = { width: 0, add: (product) => product }
 
 /** @param rows one-hot rows, all covariates side by side */
-export function covariateRows(rows: Expression, width: number): Covariates {
-  return { width, add: (product, own) => matmul(rows, own, { right: true, add: product }) }
+export function covariateRows(
+  rows: Expression,
+  { width, added }: { width: number; added?: readonly number[] },
+): Covariates {
+  return {
+    width,
+    ...(added && { added }),
+    add: (product, own) => matmul(rows, own, { right: true, add: product }),
+  }
 }
 
 /** x W^T + b, and the covariates' own columns. Both begin as PyTorch's Linear does, uniform within 1 / sqrt(inputs). */
@@ -107,8 +132,7 @@ export function linearLayer(
   const { width } = covariates
   const start: Start = { uniform: 1 / Math.sqrt(inputs + width) }
   const main = weight(into, `${name}.weight`, { shape: [outputs, inputs], start })
-  const own =
-    width === 0 ? undefined : weight(into, `${name}.weight#covariates`, { shape: [outputs, width], start })
+  const own = width === 0 ? undefined : covariateWeight(into, name, { covariates, outputs, start })
   const bias = weight(into, `${name}.bias`, { shape: [outputs], start })
   const plain = linear(x, { weight: main, bias })
   return own === undefined ? plain : covariates.add(plain, own)

@@ -70,6 +70,52 @@ export function readTexts(value: PickleValue | undefined, place: string): string
   })
 }
 
+export interface CategoryArray {
+  values: string[]
+  type: 'text' | 'integer' | 'float' | 'boolean'
+}
+
+/** Categories of any kind as Python would print them, and their kind. @throws BadInput MODEL_CORRUPT */
+export function readCategories(value: PickleValue | undefined, place: string): CategoryArray {
+  const { shape, dtype, data } = readArray(value, place)
+  if (shape.length !== 1) throw corrupt(place, 'categories have more than one dimension')
+  if (data instanceof Uint8Array) {
+    if (dtype.kind === 'U') return { values: readTexts(value, place), type: 'text' }
+    const type = dtype.kind === 'f' ? 'float' : dtype.kind === 'b' ? 'boolean' : 'integer'
+    return { values: Array.from(decodeNumbers(data, dtype, place), (one) => printed(one, type)), type }
+  }
+  const kinds = data.items.map((item) => categoryOf(item, place))
+  const types = new Set(kinds.map(({ type }) => type))
+  const [only = 'text'] = types
+  return { values: kinds.map(({ text }) => text), type: types.size === 1 ? only : 'text' }
+}
+
+/** One category, as Python would print it. @throws BadInput MODEL_CORRUPT */
+export function categoryOf(item: PickleValue, place: string): { text: string; type: CategoryArray['type'] } {
+  if (typeof item === 'string') return { text: item, type: 'text' }
+  if (typeof item === 'boolean') return { text: printed(Number(item), 'boolean'), type: 'boolean' }
+  const number = readNumber(item, place)
+  if (number === undefined) throw corrupt(place, 'a category is neither text nor number')
+  const type = typeof item === 'number' ? 'integer' : 'float'
+  return { text: printed(number, type), type }
+}
+
+function printed(value: number, type: CategoryArray['type']): string {
+  if (type === 'boolean') return value === 0 ? 'False' : 'True'
+  return type === 'float' && Number.isInteger(value) ? `${value}.0` : String(value)
+}
+
+/** Numbers of any length in one row, from an array of numbers or of objects that are numbers. @throws BadInput MODEL_CORRUPT */
+export function readSeries(value: PickleValue | undefined, place: string): Float64Array {
+  const { dtype, data } = readArray(value, place)
+  if (data instanceof Uint8Array) return decodeNumbers(data, dtype, place)
+  return Float64Array.from(data.items, (item) => {
+    const number = readNumber(item, place)
+    if (number === undefined) throw corrupt(place, 'a number of a series is none')
+    return number
+  })
+}
+
 /** A number, whether Python's or numpy's; undefined when it is neither. */
 export function readNumber(value: PickleValue | undefined, place: string): number | undefined {
   if (typeof value === 'number') return value
@@ -94,6 +140,33 @@ export function float64Array(values: Float64Array, shape: readonly number[]): Pi
 export function textArray(texts: readonly string[]): PickleObject {
   const dtype = dtypeValue('O8', ['|', null, null, null, -1, -1, 63])
   return arrayValue({ shape: [texts.length], dtype, data: list([...texts]) })
+}
+
+/** whole numbers of 64 bits */
+export function int64Array(values: ArrayLike<number>): PickleObject {
+  const dtype = dtypeValue('i8', ['<', null, null, null, -1, -1, 0])
+  const data = new Uint8Array(BigInt64Array.from(Array.from(values, BigInt)).buffer)
+  return arrayValue({ shape: [values.length], dtype, data })
+}
+
+export function booleanArray(values: readonly boolean[]): PickleObject {
+  const dtype = dtypeValue('b1', ['|', null, null, null, -1, -1, 0])
+  return arrayValue({ shape: [values.length], dtype, data: Uint8Array.from(values, Number) })
+}
+
+/** As `readCategories` gives them; what is not of its type is written as text. */
+export function categoryArray({
+  values,
+  type,
+}: {
+  values: readonly string[]
+  type: CategoryArray['type']
+}): PickleObject {
+  const numbers = values.map(Number)
+  if (type === 'boolean') return booleanArray(values.map((value) => value === 'True'))
+  if (type === 'float') return float64Array(Float64Array.from(numbers), [values.length])
+  if (type === 'integer' && numbers.every(Number.isSafeInteger)) return int64Array(numbers)
+  return textArray(values)
 }
 
 interface ArrayParts {

@@ -1,24 +1,32 @@
 /**
- * Reads a Python pickle (protocols 2 to 5) and runs nothing: what Python would import or call becomes a named value, and only
- * names on the caller's list may occur. Opcodes as in CPython's pickletools.
+ * Reads a Python pickle (protocols 2 to 5) and runs nothing: what Python would import or call becomes a named value, and the caller
+ * may say which names may occur. Opcodes as in CPython's pickletools.
  *
  * Trap: a pickle is a program, so a small file can ask for much. Every opcode is counted, and lengths are compared with what is
  * left of the file before anything is made; bytes are views of the file. Memory is therefore bounded by file and opcode count.
  */
 import { BadInput } from '../job/errors.ts'
 import { corrupt, shown, unsafe } from './model-errors.ts'
-import { ofKind, type PickleDict, type PickleObject, type PickleValue, tuple } from './pickle-values.ts'
+import { ofKind, type PickleObject, type PickleValue, tuple } from './pickle-values.ts'
 
 const maxBytes = 2 ** 30
 /** a model of 60,000 genes needs 150,000 */
-const maxOperations = 2_000_000
+const usualOperations = 2_000_000
 const longestName = 256
 
 export interface PickleOptions {
   /** the file's name, for messages */
   place: string
-  /** 'module.name' of everything that may occur */
-  allowed: ReadonlySet<string>
+  /**
+   * 'module.name' of everything that may occur. 'any' where a file holds more than its reader looks at (PyTorch's archives): names and
+   * what would be made by them stay names; dictionaries may be of any class; keys that are no text are left out; and values may lie
+   * beside the pickle.
+   */
+  allowed: ReadonlySet<string> | 'any'
+  /** every name that occurs is added */
+  met?: Set<string>
+  /** opcodes, 2,000,000 unless told */
+  mostOperations?: number
 }
 
 interface Machine extends PickleOptions {
@@ -49,8 +57,9 @@ export function readPickle(bytes: Uint8Array, options: PickleOptions): PickleVal
     isDone: false,
   }
   if (bytes[0] !== protocolOpcode) throw corrupt(options.place, 'this is no pickle of protocol 2 or later')
+  const most = options.mostOperations ?? usualOperations
   for (let operations = 0; !machine.isDone; operations++) {
-    if (operations === maxOperations) throw tooLarge(options.place, `more than ${maxOperations} parts`)
+    if (operations === most) throw tooLarge(options.place, `more than ${most} parts`)
     step(machine)
   }
   const [value] = machine.stack
@@ -140,6 +149,11 @@ const operations: Readonly<Record<number, (machine: Machine) => void>> = {
   82: (machine) => pushObject(machine, 'call'),
   129: (machine) => pushObject(machine, 'new'),
   98: build,
+  // BINPERSID
+  81: (machine) => {
+    if (machine.allowed !== 'any') throw notUsed(machine, 81)
+    machine.stack.push({ kind: 'persistent', id: pop(machine) })
+  },
 }
 
 /** Opcodes that exist, that no model needs, and that make Python call or fetch something. */
@@ -243,14 +257,22 @@ function append(machine: Machine, items: PickleValue[]): void {
 }
 
 function setItems(machine: Machine, items: PickleValue[]): void {
-  const target: PickleDict | undefined = ofKind(top(machine), 'dict')
-  if (target === undefined || items.length % 2 !== 0)
+  const isAny = machine.allowed === 'any'
+  const entries = entriesIn(top(machine), isAny)
+  if (entries === undefined || items.length % 2 !== 0)
     throw corrupt(machine.place, 'entries are set in what is no dictionary')
   for (let i = 0; i < items.length; i += 2) {
     const key = items[i]
-    if (typeof key !== 'string') throw corrupt(machine.place, 'a key of a dictionary is no text')
-    target.entries.set(key, items[i + 1]!)
+    if (typeof key === 'string') entries.set(key, items[i + 1]!)
+    else if (!isAny) throw corrupt(machine.place, 'a key of a dictionary is no text')
   }
+}
+
+function entriesIn(target: PickleValue, isAny: boolean): Map<string, PickleValue> | undefined {
+  const object = isAny ? ofKind(target, 'object') : undefined
+  if (object === undefined) return ofKind(target, 'dict')?.entries
+  object.entries ??= new Map()
+  return object.entries
 }
 
 function pushTuple(machine: Machine, length: number): void {
@@ -272,7 +294,8 @@ function pushGlobal(machine: Machine, module: PickleValue, name: PickleValue): v
   if (typeof module !== 'string' || typeof name !== 'string')
     throw corrupt(machine.place, 'the name of a class is no text')
   const full = `${module}.${name}`
-  if (!machine.allowed.has(full)) throw unsafe(machine.place, `"${shown(full)}"`)
+  machine.met?.add(full)
+  if (machine.allowed !== 'any' && !machine.allowed.has(full)) throw unsafe(machine.place, `"${shown(full)}"`)
   machine.stack.push({ kind: 'global', name: full })
 }
 

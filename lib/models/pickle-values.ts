@@ -15,6 +15,7 @@ export type PickleValue =
   | PickleDict
   | PickleGlobal
   | PickleObject
+  | PicklePersistent
 
 export interface PickleFloat {
   kind: 'float'
@@ -50,6 +51,14 @@ export interface PickleObject {
   name: string
   args: PickleValue[]
   state: PickleValue | undefined
+  /** what is set in it, where it is a dictionary of a class of its own (`collections.OrderedDict`) */
+  entries?: Map<string, PickleValue>
+}
+
+/** What lies beside the pickle, by whatever names it there: PyTorch's storages. */
+export interface PicklePersistent {
+  kind: 'persistent'
+  id: PickleValue
 }
 
 export const float = (value: number): PickleFloat => ({ kind: 'float', value })
@@ -62,11 +71,19 @@ export const dict = (entries: Iterable<[string, PickleValue]>): PickleDict => ({
 })
 
 /** The value when it is of that kind, else undefined. */
-export function ofKind<Kind extends 'float' | 'list' | 'tuple' | 'dict' | 'global' | 'object'>(
+export function ofKind<Kind extends 'float' | 'list' | 'tuple' | 'dict' | 'global' | 'object' | 'persistent'>(
   value: PickleValue | undefined,
   kind: Kind,
 ): Extract<PickleValue, { kind: Kind }> | undefined {
   const isIt =
     typeof value === 'object' && value !== null && !(value instanceof Uint8Array) && value.kind === kind
   return isIt ? (value as Extract<PickleValue, { kind: Kind }>) : undefined
+}
+
+/** Of a dictionary, whatever class it is of; undefined when it is none. An object that nothing was set in is an empty one. */
+export function entriesOf(value: PickleValue | undefined): ReadonlyMap<string, PickleValue> | undefined {
+  return (
+    ofKind(value, 'dict')?.entries ??
+    (ofKind(value, 'object') && (ofKind(value, 'object')?.entries ?? new Map()))
+  )
 }

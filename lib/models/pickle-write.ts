@@ -1,26 +1,33 @@
 /**
- * Writes values as a pickle of protocol 4, which Python 3.4 and later read. No memo and no frames: both are optional, and a tree
- * without shared parts needs neither. Lists and dictionaries are not batched, as Python's own C writer does not need them to be.
+ * Writes values as a pickle of protocol 4, which Python 3.4 and later read, or of protocol 2, which PyTorch's files hold. No memo and no
+ * frames: both are optional, and a tree without shared parts needs neither. Lists and dictionaries are not batched, as Python's own
+ * C writer does not need them to be.
+ *
+ * Trap: protocol 2 has no bytes; they are Latin-1 text that Python is told to encode.
  */
 import type { PickleValue } from './pickle-values.ts'
 
 interface Sink {
+  protocol: 2 | 4
   bytes: Uint8Array
   view: DataView
   length: number
 }
 
-export function writePickle(value: PickleValue): Uint8Array {
-  const sink = newSink(1 << 16)
-  put(sink, 0x80, 4)
+export function writePickle(
+  value: PickleValue,
+  { protocol = 4 }: { protocol?: Sink['protocol'] } = {},
+): Uint8Array {
+  const sink = { protocol, length: 0, ...room(1 << 16) }
+  put(sink, 0x80, protocol)
   writeValue(sink, value)
   put(sink, code('.'))
   return sink.bytes.slice(0, sink.length)
 }
 
-function newSink(capacity: number): Sink {
+function room(capacity: number): Pick<Sink, 'bytes' | 'view'> {
   const bytes = new Uint8Array(capacity)
-  return { bytes, view: new DataView(bytes.buffer), length: 0 }
+  return { bytes, view: new DataView(bytes.buffer) }
 }
 
 const code = (letter: string): number => letter.charCodeAt(0)
@@ -29,9 +36,9 @@ const code = (letter: string): number => letter.charCodeAt(0)
 function reserve(sink: Sink, length: number): number {
   const start = sink.length
   if (start + length > sink.bytes.length) {
-    const larger = newSink(2 * (start + length))
+    const larger = room(2 * (start + length))
     larger.bytes.set(sink.bytes.subarray(0, start))
-    Object.assign(sink, { bytes: larger.bytes, view: larger.view })
+    Object.assign(sink, larger)
   }
   sink.length += length
   return start
@@ -54,8 +61,18 @@ function writeValue(sink: Sink, value: PickleValue): void {
   else if (typeof value === 'string') {
     const bytes = new TextEncoder().encode(value)
     writeSized(sink, { opcode: code('X'), bytes })
-  } else if (value instanceof Uint8Array) writeSized(sink, { opcode: code('B'), bytes: value })
+  } else if (value instanceof Uint8Array) writeBytes(sink, value)
   else writeCompound(sink, value)
+}
+
+function writeBytes(sink: Sink, bytes: Uint8Array): void {
+  if (sink.protocol === 4) {
+    writeSized(sink, { opcode: code('B'), bytes })
+    return
+  }
+  writeGlobal(sink, '_codecs.encode')
+  writeTuple(sink, [Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1'), 'latin1'])
+  put(sink, code('R'))
 }
 
 function writeCompound(sink: Sink, value: Extract<PickleValue, { kind: string }>): void {
@@ -69,22 +86,31 @@ function writeCompound(sink: Sink, value: Extract<PickleValue, { kind: string }>
     put(sink, code('e'))
   } else if (value.kind === 'tuple') writeTuple(sink, value.items)
   else if (value.kind === 'dict') {
-    put(sink, code('}'), code('('))
-    for (const [key, item] of value.entries) {
-      writeValue(sink, key)
-      writeValue(sink, item)
-    }
-    put(sink, code('u'))
+    put(sink, code('}'))
+    writeEntries(sink, value.entries)
   } else if (value.kind === 'global') writeGlobal(sink, value.name)
-  else {
+  else if (value.kind === 'persistent') {
+    writeValue(sink, value.id)
+    put(sink, code('Q'))
+  } else {
     writeGlobal(sink, value.name)
     writeTuple(sink, value.args)
     put(sink, value.via === 'call' ? code('R') : 0x81)
+    if (value.entries !== undefined) writeEntries(sink, value.entries)
     if (value.state !== undefined) {
       writeValue(sink, value.state)
       put(sink, code('b'))
     }
   }
+}
+
+function writeEntries(sink: Sink, entries: ReadonlyMap<string, PickleValue>): void {
+  put(sink, code('('))
+  for (const [key, item] of entries) {
+    writeValue(sink, key)
+    writeValue(sink, item)
+  }
+  put(sink, code('u'))
 }
 
 function writeTuple(sink: Sink, items: readonly PickleValue[]): void {
@@ -95,6 +121,10 @@ function writeTuple(sink: Sink, items: readonly PickleValue[]): void {
 
 function writeGlobal(sink: Sink, name: string): void {
   const dot = name.lastIndexOf('.')
+  if (sink.protocol === 2) {
+    append(sink, Buffer.from(`c${name.slice(0, dot)}\n${name.slice(dot + 1)}\n`))
+    return
+  }
   writeValue(sink, name.slice(0, dot))
   writeValue(sink, name.slice(dot + 1))
   put(sink, 0x93)

@@ -7,6 +7,7 @@
  * minibatches as in training, and its running statistics move twice a step.
  */
 import type { Expression } from '../graph/expression.ts'
+import { lengthOf } from '../graph/feeds.ts'
 import {
   add,
   divide,
@@ -163,7 +164,8 @@ function labelRows(classes: number, cells: string): Covariates {
     add(product, weight) {
       const [rows, width] = product.shape as [string, number]
       const lifted = rows === cells ? unsqueeze(product, [0]) : reshape(product, [classes, cells, width])
-      return reshape(add(lifted, unsqueeze(transpose(weight), [1])), [`${classes} ${cells}`, width])
+      const rowsOfBoth = lengthOf({ group: cells, each: classes })
+      return reshape(add(lifted, unsqueeze(transpose(weight), [1])), [rowsOfBoth, width])
     },
   }
 }

@@ -6,7 +6,7 @@
  */
 import { constant, type Expression } from '../graph/expression.ts'
 import { add, divide, lengthAlong, multiply, subtract, sum } from '../graph/operations/arithmetic.ts'
-import { exp, log, log1p, softmax, sqrt, square } from '../graph/operations/functions.ts'
+import { exp, log, softmax, sqrt, square } from '../graph/operations/functions.ts'
 import { matmul } from '../graph/operations/matrices.ts'
 import { concatenate, oneHot, reshape, scatter } from '../graph/operations/places.ts'
 import { type Entries, type Likelihood, reconstructionLoss } from './count-likelihood.ts'
@@ -31,6 +31,8 @@ export interface ScviShape {
   layers: number
   /** categories of the batch, then of each further categorical covariate */
   categories: readonly [batches: number, ...others: number[]]
+  /** columns among all covariates' that surgery has added, see surgery.ts */
+  added?: readonly number[]
   /** continuous covariates */
   continuous: number
   encodeCovariates: boolean
@@ -67,14 +69,18 @@ export function cellsOf({ feeds }: Builder, shape: ScviShape, group = 'cells'): 
   const numbers = (name: string, width: number) =>
     feeds.take(`${prefix}${name}`, { type: 'float32', group, width })
   const entries = `${prefix}entries`
+  const library = numbers('library', 1)
+  const places = whole('places', entries)
+  const counts = feeds.take(`${prefix}counts`, { type: 'float32', group: entries })
   return {
     group,
     entries: {
-      places: whole('places', entries),
+      places,
       genes: whole('genes', entries),
-      counts: feeds.take(`${prefix}counts`, { type: 'float32', group: entries }),
+      counts,
+      logs: logCounts({ places, counts }, { library, genes: shape.genes }),
     },
-    library: numbers('library', 1),
+    library,
     categories: shape.categories.map((_, i) => whole(`category ${i}`)),
     continuous: shape.continuous === 0 ? null : numbers('continuous', shape.continuous),
     labels: shape.dispersion === 'gene-label' ? whole('labels') : null,
@@ -82,11 +88,14 @@ export function cellsOf({ feeds }: Builder, shape: ScviShape, group = 'cells'): 
 }
 
 /** cells x genes of log(1 + count), made of the entries above zero. */
-export function logCounts({ library, entries }: Cells, genes: number): Expression {
+function logCounts(
+  { places, counts }: Omit<Entries, 'genes' | 'logs'>,
+  { library, genes }: { library: Expression; genes: number },
+): Expression {
   const none = constant({ type: 'float32', shape: [1, genes], data: new Float32Array(genes) })
   const zeros = add(multiply(library, 0), none)
-  const values = log1p(entries.counts)
-  return reshape(scatter(reshape(zeros, ['cells x genes']), { places: entries.places, values }), zeros.shape)
+  const values = log(add(counts, 1)) // counts are not so small that digits were lost
+  return reshape(scatter(reshape(zeros, ['cells x genes']), { places, values }), zeros.shape)
 }
 
 /** All categorical covariates that have more than one category, in one-hot rows. */
@@ -94,10 +103,10 @@ function covariatesOf({ categories }: Cells, shape: ScviShape): Covariates {
   const used = shape.categories.flatMap((count, i) => (count > 1 ? [{ count, of: categories[i]! }] : []))
   if (used.length === 0) return noCovariates
   const rows = used.map(({ count, of }) => oneHot(of, { classes: count, like: { type: 'float32' } }))
-  return covariateRows(
-    concatenate(rows),
-    used.reduce((width, { count }) => width + count, 0),
-  )
+  return covariateRows(concatenate(rows), {
+    width: used.reduce((width, { count }) => width + count, 0),
+    ...(shape.added && { added: shape.added }),
+  })
 }
 
 export const isIn = (where: Where, part: 'encoder' | 'decoder') => where === part || where === 'both'
@@ -110,7 +119,7 @@ export interface Posterior {
 /** q(z | x): cells x latent each. */
 export function encode(into: Builder, cells: Cells, shape: ScviShape): Posterior {
   const { genes, hidden, latent, layers, continuous, encodeCovariates, deeplyInject, dropout } = shape
-  const counts = logCounts(cells, genes)
+  const counts = cells.entries.logs
   const withContinuous = encodeCovariates && cells.continuous !== null
   const h = fullyConnected(
     into,

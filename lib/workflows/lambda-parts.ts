@@ -10,6 +10,7 @@ export interface MapRequest<Of extends Settings = Settings> {
   settings: Of
   /** as the rules list them, the query first */
   inputs: { role: string; facts: InputFacts; candidates: GeneNames[] }[]
+  documents: Record<string, Document>
   models: ObjectStore
   /** content ids of the models that the job names */
   modelIds: string[]

@@ -3,12 +3,13 @@
  * steps, retries, failures) is the same for all and lives in road/; what several workflows are made of lives in parts/.
  */
 import type { ErrorReport } from '../job/errors.ts'
-import type { CellSettings, Settings } from '../job/manifest.ts'
+import type { Settings, SettingsOf } from '../job/manifest.ts'
 import type { AfterPrepare, BatchState, Document, InputPin, PlanPart, Start } from '../job/road.ts'
 import type { Step } from '../job/steps.ts'
 import type { Environment, Stores } from '../job/stores.ts'
 import type { GenePlan } from '../knowledge/gene-plan.ts'
 import type { LabelMatch } from '../knowledge/ontology-match.ts'
+import type { ModelFamily } from '../models/stored-model.ts'
 import type { ChosenCounts } from '../prep/choose-counts.ts'
 import type { Inspection } from '../prep/inspect-dataset.ts'
 
@@ -96,8 +97,8 @@ export interface StepContext<Of extends Settings = Settings> {
   clock(): number
 }
 
-/** Of workflows that work on a file of cells. */
-export type CellsContext = StepContext<CellSettings>
+/** Of workflows that score the cells of a query with linear models. */
+export type CellsContext = StepContext<SettingsOf<'annotate' | 'type-cells'>>
 
 /** What a step leaves in its record: small facts and notices. */
 export interface StepResult {
@@ -111,6 +112,8 @@ export interface NamedModels {
   names: readonly string[]
   /** whether those that the store has will do: what it lacks is told, and left out */
   mayLack: boolean
+  /** of what kind they must be; of any when absent */
+  family?: ModelFamily
   notices: ErrorReport[]
 }
 
@@ -135,7 +138,8 @@ export interface WorkflowRules<Of extends Settings = Settings> {
   ): ErrorReport[]
   /** whether this installation may read and write what the job names besides its inputs; called by ValidateJob */
   admit?(settings: Of, installation: { stores: Stores; environment: Environment }): Promise<void>
-  afterPrepare: AfterPrepare
+  /** where the job goes on after Prepare; some go by their settings */
+  afterPrepare: AfterPrepare | ((settings: Of) => AfterPrepare)
   /** whether the result of another job in the same place gives way, whatever that is */
   overwrites(settings: Of): boolean
   /** whether this one does: of an earlier job to the same end */

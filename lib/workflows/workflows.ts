@@ -25,6 +25,27 @@ const typeCells: Workflow<SettingsOf<'type-cells'>> = {
   Publish: async () => (await import('./type-cells/publish.ts')).publish,
 }
 
+/**
+ * `map-atlas`: scPDAC's two entry points. Cells are placed in the latent space of a SCANVI and labelled, with the model as it is or after
+ * scArches surgery on the batches of the query.
+ */
+const mapAtlas: Workflow<SettingsOf<'map-atlas'>> = {
+  Prepare: async () => (await import('./map-atlas/prepare.ts')).prepare,
+  Fit: async () => (await import('./map-atlas/fit.ts')).fit,
+  Embed: async () => (await import('./map-atlas/embed.ts')).embed,
+  Label: async () => (await import('./map-atlas/label.ts')).label,
+  Publish: async () => (await import('./map-atlas/publish.ts')).publish,
+}
+
+/** `fit-reference`: what map-atlas maps onto. A scVI of an atlas, a SCANVI from it where there are labels, and how good they are. */
+const fitReference: Workflow<SettingsOf<'fit-reference'>> = {
+  Prepare: async () => (await import('./fit-reference/prepare.ts')).prepare,
+  Fit: async () => (await import('./fit-reference/fit.ts')).fit,
+  Embed: async () => (await import('./fit-reference/embed.ts')).embed,
+  Label: async () => (await import('./fit-reference/label.ts')).label,
+  Publish: async () => (await import('./fit-reference/publish.ts')).publish,
+}
+
 /** `acquire`: SpatialCore's first phase. Labelled cells are fetched from where they are published, to be learnt from. Nothing is computed. */
 const acquire: Workflow<SettingsOf<'acquire'>> = {
   Prepare: async () => (await import('./acquire/prepare.ts')).prepare,
@@ -41,5 +62,7 @@ async function notOnItsRoad(): Promise<never> {
 export const workflows: { [Name in WorkflowName]: Workflow<SettingsOf<Name>> } = {
   annotate,
   'type-cells': typeCells,
+  'fit-reference': fitReference,
+  'map-atlas': mapAtlas,
   acquire,
 }

@@ -9,13 +9,14 @@ import {
   mean,
   multiply,
   negative,
+  product,
   spread,
   squeeze,
   subtract,
   sum,
   unsqueeze,
 } from '../../lib/graph/operations/arithmetic.ts'
-import { cast, greater, where } from '../../lib/graph/operations/choices.ts'
+import { cast, greater, maximum, minimum, where } from '../../lib/graph/operations/choices.ts'
 import {
   abs,
   erf,
@@ -32,7 +33,7 @@ import {
   square,
   tanh,
 } from '../../lib/graph/operations/functions.ts'
-import { matmul } from '../../lib/graph/operations/matrices.ts'
+import { addShare, matmul } from '../../lib/graph/operations/matrices.ts'
 import {
   concatenate,
   gatherEntries,
@@ -48,19 +49,7 @@ import { operations } from '../../lib/graph/operations/registry.ts'
 import { openSession } from '../../lib/graph/session.ts'
 import { int64, sizeOf, type Tensor } from '../../lib/graph/tensor.ts'
 import { random } from '../../lib/job/random.ts'
-
-type Values = Record<string, Tensor>
-
-async function compute(outputs: Record<string, Expression>, values: Values): Promise<Values> {
-  const graph = graphOf('test', outputs)
-  const session = await openSession(writeModel(graph), { notices: [], threads: 1 })
-  try {
-    const feeds = Object.fromEntries(graph.inputs.map(({ name }) => [name, values[name]!]))
-    return await session.run(feeds)
-  } finally {
-    await session.close()
-  }
-}
+import { compute, type Values } from './compute.ts'
 
 interface Sample {
   value: Expression
@@ -116,8 +105,17 @@ const samples: Record<string, Sample[]> = {
     sample({ a: [3, 4] }, ({ a }) => square(mean(a!, [-1]))),
     sample({ a: [3, 4] }, ({ a }) => multiply(mean(a!), mean(a!, [0]))),
   ],
+  ReduceProd: [sample({ a: [3, 4] }, ({ a }) => square(product(a!, [1])), positive)],
   'axis-length': [openLength()],
   spread: [
+    sample({ a: [1, 4], b: [3, 4] }, ({ a, b }) => multiply(add(multiply(spread(a!, b!), 3), 1), exp(b!))),
+    sample({ a: [3, 1], b: [3, 4], c: [1, 4] }, ({ a, b, c }) =>
+      add(square(multiply(spread(a!, b!), c!)), exp(b!)),
+    ),
+    sample({ a: [1, 1], b: [3, 1], c: [3, 1] }, ({ a, b, c }) =>
+      multiply(add(spread(a!, b!), spread(c!, b!)), exp(b!)),
+    ),
+    sample({ a: [1, 1], b: [3, 4] }, ({ a, b }) => square(multiply(spread(a!, b!), sum(b!, [1])))),
     sample({ a: [1, 4], b: [3, 4] }, ({ a, b }) => multiply(exp(spread(a!, b!)), b!)),
     sample({ a: [4], b: [3, 4] }, ({ a, b }) => multiply(spread(a!, b!), b!)),
   ],
@@ -129,6 +127,14 @@ const samples: Record<string, Sample[]> = {
     sample({ a: [2, 3] }, ({ a }) => multiply(oneHot(rows([2, 0]), { classes: 3, like: a! }), square(a!))),
   ],
   Where: [sample({ a: [4], b: [3, 4] }, ({ a, b }) => where(greater(b!, 0), a!, square(b!)))],
+  Max: [
+    sample({ a: [6], b: [6] }, ({ a, b }) => maximum(a!, b!)),
+    sample({ a: [4], b: [3, 4] }, ({ a, b }) => square(maximum(a!, b!))),
+  ],
+  Min: [
+    sample({ a: [6], b: [6] }, ({ a, b }) => minimum(a!, b!)),
+    sample({ a: [8] }, ({ a }) => square(minimum(a!, 0)), aside),
+  ],
   Cast: [sample({ a: [3] }, ({ a }) => cast(square(a!), 'float64')), halfCast()],
   Exp: [sample({ a: [4] }, ({ a }) => exp(a!))],
   Log: [sample({ a: [4] }, ({ a }) => log(a!), positive)],
@@ -148,6 +154,9 @@ const samples: Record<string, Sample[]> = {
     sample({ a: [3, 4], b: [2, 4] }, ({ a, b }) => matmul(a!, b!, { right: true })),
     sample({ a: [4, 3], b: [2, 4] }, ({ a, b }) => matmul(a!, b!, { left: true, right: true })),
     sample({ a: [3, 4], b: [4, 2], c: [2] }, ({ a, b, c }) => matmul(a!, b!, { add: c! })),
+    sample({ a: [3, 4], b: [4, 2], c: [3, 2] }, ({ a, b, c }) =>
+      square(addShare(matmul(a!, b!), { other: c!, share: 0.25 })),
+    ),
   ],
   Gather: [sample({ a: [3, 2] }, ({ a }) => square(gatherRows(a!, rows([2, 0, 2, 2]))))],
   GatherElements: [sample({ a: [5] }, ({ a }) => square(gatherEntries(a!, rows([4, 1]))))],
@@ -246,6 +255,15 @@ describe('gradients', () => {
     const [toWeight] = gradients(sum(square(matmul(counts, weight))), [weight])
     const products = graphOf('step', { toWeight: toWeight! }).nodes.filter(({ op }) => op === 'Gemm')
     expect(products).toHaveLength(2)
+  })
+})
+
+describe('the sum of a matrix', () => {
+  it('keeps its digits in float32 for 256,000 equal numbers', async () => {
+    const a = input('a', { type: 'float32', shape: [128, 2000] })
+    const data = new Float32Array(256_000).fill(0.7)
+    const { total } = await compute({ total: sum(a) }, { a: { type: 'float32', shape: [128, 2000], data } })
+    expect(Math.abs((total!.data[0] as number) / (256_000 * Math.fround(0.7)) - 1)).toBeLessThan(5e-6)
   })
 })
 

@@ -1,6 +1,6 @@
 /** Contract: names that other programs look for, CELLxGENE and SpatialCore among them. */
 import { expect, it } from 'vitest'
-import { annotationNames, annotationPrefix, cellTypingNames } from '../../lib/job/stored-names.ts'
+import { annotationNames, annotationPrefix, atlasNames, cellTypingNames } from '../../lib/job/stored-names.ts'
 
 it.each([
   [{}, 'cxg_cell_type'],
@@ -37,4 +37,12 @@ it('gives no two parts of cell typing one name', () => {
     ontologyTier: 'cell_type_ontology_tier',
     ontologyScore: 'cell_type_ontology_score',
   })
+})
+
+it('gives what is mapped onto an atlas the names of scPDAC, and no two parts one name', () => {
+  const names = atlasNames({ label: 'predicted_celltype', latent: 'X_scANVI_emb', source: 'source' })
+  expect(names.obs).toMatchObject({ predicted: 'predicted_celltype', source: 'source' })
+  expect(names.obsm).toMatchObject({ latent: 'X_scANVI_emb', jointUmap: 'X_umap' })
+  const all = [names.obs, names.obsm, names.uns].flatMap((part) => Object.values(part))
+  expect(new Set(all).size).toBe(all.length)
 })

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { BadInput } from '../../lib/job/errors.ts'
 import { celltypistNames } from '../../lib/models/celltypist-names.ts'
 import { float64Array, readNumbers, readTexts, textArray } from '../../lib/models/pickle-numpy.ts'
 import { readPickle } from '../../lib/models/pickle-read.ts'
@@ -57,6 +58,48 @@ describe('values', () => {
         expect(readPickle(writePickle(value), options)).toEqual(value)
       }),
     )
+  })
+
+  test('of protocol 2 they are read back too; bytes, which it lacks, as what Python encodes', () => {
+    const inTwo = (value: PickleValue) => {
+      const pickle = writePickle(value, { protocol: 2 })
+      expect(pickle[1]).toBe(2)
+      return readPickle(pickle, { place: 'model.pt', allowed: 'any' })
+    }
+    const call = { kind: 'object', via: 'call', state: undefined } as const
+    const ordered: PickleObject = {
+      ...call,
+      name: 'collections.OrderedDict',
+      args: [],
+      entries: new Map([['a', 1]]),
+    }
+    const value = dict([
+      ['x', ordered],
+      ['y', { kind: 'persistent', id: { kind: 'tuple', items: ['storage', '0'] } }],
+      ['z', { kind: 'list', items: [null, true, 2 ** 40, 'T γδ', float(0.1)] }],
+    ])
+    expect(inTwo(value)).toEqual(value)
+    expect(inTwo(Uint8Array.of(98, 255))).toEqual({
+      ...call,
+      name: '_codecs.encode',
+      args: ['b\u00ff', 'latin1'],
+    })
+    expect(readNumbers(inTwo(float64Array(Float64Array.of(1, -2.5), [2])), 'x').values).toEqual(
+      Float64Array.of(1, -2.5),
+    )
+  })
+
+  test('any name may occur where the caller says so; it is told, and keys that are no text are left out', () => {
+    const met = new Set<string>()
+    const pickle = bytesOf('}cposix\nsystem\n)R', [0x94], 'K\x01K\x02sX', [1, 0, 0, 0], 'aK\x03s.')
+    expect(
+      readPickle(bytesOf('}', 'K\x01K\x02s', 'X', [1, 0, 0, 0], 'a', 'K\x03s.'), {
+        place: 'x',
+        allowed: 'any',
+      }),
+    ).toEqual(dict([['a', 3]]))
+    expect(() => readPickle(pickle, { place: 'x', allowed: 'any', met })).toThrow(BadInput)
+    expect([...met]).toEqual(['posix.system'])
   })
 
   test('a value that was remembered stands again where it is recalled', () => {

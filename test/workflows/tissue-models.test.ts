@@ -1,6 +1,6 @@
 /** Contract: the tissues of SpatialCore's annotate_celltypist and the models that stand for each. */
 import { describe, expect, it } from 'vitest'
-import { modelName } from '../../lib/models/linear-model.ts'
+import { modelName } from '../../lib/models/model-card.ts'
 import { modelsOfTissue, presetTissues } from '../../lib/workflows/annotate/tissue-models.ts'
 
 describe('the models of a tissue', () => {

@@ -43,6 +43,29 @@ export function where(condition: Expression, yes: Expression, no: Expression): E
   return apply(choice, [condition, yes, no])
 }
 
+function extreme(
+  name: 'Max' | 'Min',
+  isFirst: (left: Expression, right: Expression) => Expression,
+): Operation {
+  return {
+    name,
+    infer: ([left, right]) => ({ type: left!.type, shape: broadcast(left!.shape, right!.shape) }),
+    gradient: (upstream, { inputs: [left, right] }) => {
+      const nothing = scalar(0, upstream.type)
+      const first = isFirst(left!, right!)
+      return [sumTo(where(first, upstream, nothing), left!), sumTo(where(first, nothing, upstream), right!)]
+    },
+  }
+}
+
+/** Where both are equal, all flows to the second. */
+export const largest = extreme('Max', greater)
+export const smallest = extreme('Min', less)
+
+export const maximum = (left: Expression, right: Expression) => apply(largest, [left, right])
+export const minimum = (left: Expression, right: Expression | number) =>
+  apply(smallest, [left, typeof right === 'number' ? scalar(right, left.type) : right])
+
 export const conversion: Operation = {
   name: 'Cast',
   infer: ([of], attributes) => {

@@ -2,7 +2,7 @@
 import { apply, type Expression, integerOf, type Operation, scalar } from '../expression.ts'
 import { positiveAxis } from '../shapes.ts'
 import { add, divide, multiply, negative, subtract, sum } from './arithmetic.ts'
-import { greater, less, where } from './choices.ts'
+import { cast, greater, less, where } from './choices.ts'
 
 function unary(
   name: string,
@@ -23,8 +23,8 @@ export const logistic = unary('Sigmoid', (upstream, of) => multiply(upstream, mu
 export const hyperbolicTangent = unary('Tanh', (upstream, of) =>
   multiply(upstream, subtract(1, multiply(of, of))),
 )
-/** 0 has slope 0, as in PyTorch. */
-export const rectifier = unary('Relu', (upstream, of) => where(greater(of, 0), upstream, scalar(0, of.type)))
+/** 0 has slope 0, as in PyTorch. By a product: onnxruntime's own Where takes twice as long on a CPU. */
+export const rectifier = unary('Relu', (upstream, of) => multiply(upstream, cast(greater(of, 0), of.type)))
 export const absolute = unary('Abs', (upstream, of, x) =>
   where(
     less(x, 0),

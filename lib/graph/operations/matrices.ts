@@ -3,7 +3,7 @@
  * added is taken along: a pass of its own over the product costs as much as a fifth of it.
  */
 import { apply, type Expression, type Length, type Operation } from '../expression.ts'
-import { sumTo } from './arithmetic.ts'
+import { add, multiply, sumTo } from './arithmetic.ts'
 
 function outer({ shape }: Expression, isTransposed: boolean): [Length, Length] {
   if (shape.length !== 2) throw new Error(`[${shape.join(', ')}] is no matrix`)
@@ -32,8 +32,15 @@ export const matrixProduct: Operation = {
     const toRight = isRightTurned
       ? matmul(upstream, left, { left: true, right: isLeftTurned })
       : matmul(left, upstream, { left: !isLeftTurned })
-    return added === undefined ? [toLeft, toRight] : [toLeft, toRight, sumTo(upstream, added)]
+    if (added === undefined) return [toLeft, toRight]
+    const share = shareOf(of)
+    return [toLeft, toRight, sumTo(share === 1 ? upstream : multiply(upstream, share), added)]
   },
+}
+
+/** How much of what is added is added. */
+function shareOf({ attributes: { beta } }: Pick<Expression, 'attributes'>): number {
+  return beta !== undefined && 'float' in beta ? beta.float : 1
 }
 
 /** @param how which of them is taken as transposed, and what is added to the product */
@@ -46,4 +53,10 @@ export function matmul(
     transA: { int: Number(how.left === true) },
     transB: { int: Number(how.right === true) },
   })
+}
+
+/** of + share x other. A product takes it along, unless it takes something already. */
+export function addShare(of: Expression, { other, share }: { other: Expression; share: number }): Expression {
+  if (of.operation !== matrixProduct || of.inputs.length > 2) return add(of, multiply(other, share))
+  return apply(matrixProduct, [...of.inputs, other], { ...of.attributes, beta: { float: share } })
 }

@@ -4,7 +4,7 @@ import type { ErrorReport } from '../../job/errors.ts'
 import { wantsSeveralModels } from '../../job/settings/annotate.ts'
 import type { GenePlan } from '../../knowledge/gene-plan.ts'
 import { unassigned } from '../../labels/match.ts'
-import { loadCard } from '../../models/bundle.ts'
+import { loadLinearCard } from '../../models/bundle.ts'
 import type { ModelCard } from '../../models/linear-model.ts'
 import { type Coded, countsOf } from '../parts/coded.ts'
 import { planOf } from '../parts/gene-maps.ts'
@@ -109,7 +109,7 @@ async function modelsOf(context: AnnotateContext, { cellsOfModel }: Labelled): P
   const maps = await context.geneMaps()
   return Promise.all(
     maps.models.map(async ({ id, plan }, index) => ({
-      card: await loadCard(context.stores.models, id),
+      card: await loadLinearCard(context.stores.models, id),
       plan: planOf(maps, plan),
       cells: cellsOfModel[index]!,
     })),

@@ -10,7 +10,7 @@ import {
 } from '../../job/settings/annotate.ts'
 import { type GenePlan, planGenes } from '../../knowledge/gene-plan.ts'
 import type { Species } from '../../knowledge/genes.ts'
-import { loadCard } from '../../models/bundle.ts'
+import { loadLinearCard } from '../../models/bundle.ts'
 import type { ModelCard } from '../../models/linear-model.ts'
 import type { MapRequest } from '../lambda-parts.ts'
 import { modelPlan } from '../parts/gene-maps.ts'
@@ -24,10 +24,10 @@ interface Overlap {
   plan: GenePlan | null
 }
 
-/** @throws BadInput GENES_NO_OVERLAP, GENES_TOO_FEW, GENE_COLUMN_MISSING, MODEL_OVERLAP */
+/** @throws BadInput MODEL_KIND, GENES_NO_OVERLAP, GENES_TOO_FEW, GENE_COLUMN_MISSING, MODEL_OVERLAP */
 export async function annotateGenes(request: Request) {
   const { settings, models, modelIds } = request
-  const cards = await Promise.all(modelIds.map((id) => loadCard(models, id)))
+  const cards = await Promise.all(modelIds.map((id) => loadLinearCard(models, id)))
   const overlaps = wantsSeveralModels(settings)
     ? await each(cards, request)
     : [await alone(cards[0]!, request)]

@@ -35,10 +35,11 @@ export const annotateRules: WorkflowRules<AnnotateSettings> = {
 
 /** What is named has to be there; of what a tissue stands for, whatever is. */
 function namedModels({ model, tissue, ensemble_mode }: AnnotateSettings): NamedModels {
-  if (tissue === undefined) return { names: [model ?? []].flat(), mayLack: false, notices: [] }
+  const family = 'linear'
+  if (tissue === undefined) return { names: [model ?? []].flat(), mayLack: false, family, notices: [] }
   const { names, isListed } = modelsOfTissue(tissue, { isEnsemble: ensemble_mode })
   const notices = isListed || !ensemble_mode ? [] : [unlisted(tissue)]
-  return { names, mayLack: true, notices }
+  return { names, mayLack: true, family, notices }
 }
 
 function unlisted(tissue: string): ErrorReport {

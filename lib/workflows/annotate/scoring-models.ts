@@ -1,7 +1,7 @@
 /** The models that score the cells of a job, with what Label and Publish know each of them by. */
 import { unionOfLabels } from '../../labels/model-choice.ts'
 import { probabilitiesOf } from '../../labels/probabilities.ts'
-import { loadCard } from '../../models/bundle.ts'
+import { loadLinearCard } from '../../models/bundle.ts'
 import type { ModelCard } from '../../models/linear-model.ts'
 import { readScores } from '../parts/scores.ts'
 import type { AnnotateContext } from './context.ts'
@@ -23,7 +23,7 @@ export async function scoringModels(
   { cells }: { cells: number },
 ): Promise<ScoringModels> {
   const { models } = await context.geneMaps()
-  const cards = await Promise.all(models.map(({ id }) => loadCard(context.stores.models, id)))
+  const cards = await Promise.all(models.map(({ id }) => loadLinearCard(context.stores.models, id)))
   const union = unionOfLabels(cards.map(({ labels }) => labels))
   let last: { index: number; values: Float32Array } | undefined
   const scores = async (index: number): Promise<Float32Array> => {

@@ -7,14 +7,14 @@ import type { ErrorReport } from '../../job/errors.ts'
 import { printable } from '../../job/object-key.ts'
 import type { AnnotateSettings } from '../../job/settings/annotate.ts'
 import { type LabelMatch, matchLabels } from '../../knowledge/ontology-match.ts'
-import { loadCard } from '../../models/bundle.ts'
+import { loadLinearCard } from '../../models/bundle.ts'
 import type { ModelCard } from '../../models/linear-model.ts'
 import type { TermRequest } from '../lambda-parts.ts'
 import { checkGivenTerms, termsByLabel, unmappedNotices } from '../parts/label-terms.ts'
 
 /** @throws BadInput ONTOLOGY_LABEL, ONTOLOGY_ID for terms in the job file that do not exist */
 export async function annotateTerms({ settings, models, modelIds }: TermRequest<AnnotateSettings>) {
-  const cards = await Promise.all(modelIds.map((id) => loadCard(models, id)))
+  const cards = await Promise.all(modelIds.map((id) => loadLinearCard(models, id)))
   const given = cards.flatMap((card) => card.labels)
   const whose = cards.length === 1 ? 'the model' : 'the models'
   await checkGivenTerms(settings.ontology, { labels: given, whose })

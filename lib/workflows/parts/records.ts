@@ -4,6 +4,7 @@ import type { ErrorReport } from '../../job/errors.ts'
 import type { BatchState } from '../../job/road.ts'
 import type { StepRecord } from '../../job/steps.ts'
 import { openInput } from '../road/inputs.ts'
+import { afterPrepareOf } from '../rules.ts'
 import type { StepContext } from '../workflow.ts'
 
 export interface Records {
@@ -25,7 +26,7 @@ export async function stepRecords({ road, before }: StepContext): Promise<Record
   for (let shard = 0; shard < road.shards; shard++) embed.push(await before('Embed', shard).finished())
   return {
     Prepare: await before('Prepare').finished(),
-    ...(road.models.length === 0 && { Fit: await before('Fit').finished() }),
+    ...(afterPrepareOf(road.settings) === 'Fit' && { Fit: await before('Fit').finished() }),
     Embed: embed,
     Label: await before('Label').finished(),
   }

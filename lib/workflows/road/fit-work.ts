@@ -8,6 +8,7 @@
  */
 import type { Settings } from '../../job/manifest.ts'
 import type { TypeCellsSettings } from '../../job/settings/type-cells.ts'
+import { epochsOf } from '../fit-reference/epochs.ts'
 import type { Size } from './step-sizes.ts'
 
 export interface FitWork {
@@ -22,12 +23,29 @@ const solvedPerSecond = 20e6
 /** Stored numbers that one thread visits in a second, once for each label and pass. */
 const visitedPerSecond = 600e6
 const usualPasses = 100
+/** Cells of a surgery in a second: SCANVI of 128 hidden values over 2,000 genes, with some ten labels. */
+const adaptedPerSecond = 2000
+
+/** Cells times genes that a scVI of 128 hidden values learns from in a second: 4,000 cells of 2,000 genes. */
+const learntPerSecond = 8e6
+/** A SCANVI looks at each cell twice, and at each label once. */
+const scanviFactor = 2.5
 
 /** undefined where nothing is trained */
 export function fitWork(
   settings: Settings,
   { learnt, labels }: { learnt: Size; labels: number },
 ): FitWork | undefined {
+  if (settings.workflow === 'map-atlas')
+    return settings.mode === 'extend'
+      ? { seconds: (settings.max_epochs * learnt.cells) / adaptedPerSecond, spreads: false }
+      : undefined
+  if (settings.workflow === 'fit-reference') {
+    const { scvi, scanvi } = epochsOf(settings, Math.max(1, learnt.cells))
+    const rounds = scvi + (settings.label_column === undefined ? 0 : scanviFactor * scanvi)
+    const width = settings.n_hidden / 128
+    return { seconds: (rounds * learnt.cells * learnt.genes * width) / learntPerSecond, spreads: false }
+  }
   if (settings.workflow !== 'type-cells') return undefined
   const { classifier, feature_selection } = settings
   const rounds = settings.calibration_folds + 1

@@ -4,7 +4,9 @@ import type { RoadState } from '../../job/road.ts'
 import { openStep } from '../../job/steps.ts'
 import { type Environment, openStores, setting } from '../../job/stores.ts'
 import { annotateTerms } from '../annotate/terms.ts'
+import { fitReferenceTerms } from '../fit-reference/terms.ts'
 import type { TermMaker } from '../lambda-parts.ts'
+import { mapAtlasTerms } from '../map-atlas/terms.ts'
 import { typeCellsTerms } from '../type-cells/terms.ts'
 import { readFacts } from './facts.ts'
 import { missingPart } from './failure.ts'
@@ -13,6 +15,8 @@ import { readJob } from './validate-job.ts'
 const makers: { [Name in WorkflowName]: TermMaker<SettingsOf<Name>> } = {
   annotate: annotateTerms,
   'type-cells': typeCellsTerms,
+  'fit-reference': fitReferenceTerms,
+  'map-atlas': mapAtlasTerms,
   // labels keep the terms that they come with
   acquire: async () => ({ labels: {}, notices: [] }),
 }

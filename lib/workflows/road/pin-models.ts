@@ -2,12 +2,13 @@
 import { BadInput, type ErrorReport, isCoded } from '../../job/errors.ts'
 import type { ObjectStore } from '../../job/store.ts'
 import { findModel, type ModelSummary } from '../../models/bundle.ts'
+import { familyOf, wrongKind } from '../../models/stored-model.ts'
 import type { NamedModels } from '../workflow.ts'
 
 /**
  * @param of.otherwise the installation's own model, for a job that names none
  * @returns content ids in the order of the names, and a notice for each model that the job can do without
- * @throws BadInput MODEL_MISSING, MODELS_MISSING where none is left, MODEL_TWICE for two names of one content, MODEL_CORRUPT
+ * @throws BadInput MODEL_MISSING, MODEL_KIND, MODELS_MISSING where none is left, MODEL_TWICE for two names of one content, MODEL_CORRUPT
  */
 export async function pinModels(
   store: ObjectStore,
@@ -33,10 +34,13 @@ export async function pinModels(
 async function findOne(
   store: ObjectStore,
   name: string,
-  { mayLack }: NamedModels,
+  { mayLack, family }: NamedModels,
 ): Promise<ModelSummary | undefined> {
   try {
-    return await findModel(store, name)
+    const found = await findModel(store, name)
+    if (family !== undefined && familyOf(found) !== family)
+      throw wrongKind(found, { wanted: family, place: store.place })
+    return found
   } catch (error) {
     if (mayLack && isCoded(error) && error.code === 'MODEL_MISSING') return undefined
     throw error

@@ -5,7 +5,7 @@ import type { BatchState, PlanPart, RoadState, StepPlan } from '../../job/road.t
 import { readJson, type StepRecord, writeJsonOnce } from '../../job/steps.ts'
 import { type Environment, openStores, setting } from '../../job/stores.ts'
 import { findModel } from '../../models/bundle.ts'
-import { rulesOf } from '../rules.ts'
+import { afterPrepareOf } from '../rules.ts'
 import type { LabelTerm, Road } from '../workflow.ts'
 import { readFacts } from './facts.ts'
 import { missingPart } from './failure.ts'
@@ -36,16 +36,18 @@ export async function planCompute(state: RoadState, environment: Environment): P
   const labels = (await readJson<Record<string, LabelTerm>>(work, ontology.key)) ?? {}
   const all = await Promise.all(facts.map((part) => readFacts(work, part)))
   const matched = inputs.map((pin) => ({ pin, facts: all.find(({ pin: seen }) => seen.role === pin.role)! }))
-  const [query = nothing, ...references] = matched.map(({ facts: seen }) => sizeOf(seen))
+  const [given = nothing, ...references] = matched.map(({ facts: seen }) => sizeOf(seen))
+  // cells of an atlas go the way of those of the query
+  const query = settings.workflow === 'map-atlas' ? together([given, ...references]) : given
   const shards = shardsOf(query)
   const types = typesOf(
     matched.map(({ facts: seen }) => seen.labels),
     { settings, terms: labels },
   )
-  const { afterPrepare } = rulesOf(settings)
+  const afterPrepare = afterPrepareOf(settings)
   const found = await Promise.all(made.models.map((id) => findModel(models, id)))
   const classes = found.length === 0 ? types : found.reduce((sum, model) => sum + model.labels, 0)
-  const learnt = learntOf(references, { settings, query, labels: classes })
+  const learnt = learntOf(references, { settings, query: given, labels: classes })
   const fit = fitWork(settings, { learnt, labels: classes })
   const demand: PlanDemand = {
     ...{ query, shards, labels: classes, compute: 'compute' in settings ? settings.compute : 'cpu' },
@@ -56,6 +58,10 @@ export async function planCompute(state: RoadState, environment: Environment): P
     scorings: Math.max(1, found.length),
     findsInputs: afterPrepare === 'Publish',
     ...(fit !== undefined && { fit }),
+    ...((settings.workflow === 'fit-reference' || settings.workflow === 'map-atlas') && {
+      // the two widest layers of encoder and decoder, at their usual width
+      network: { weights: 3 * 256 * together([learnt, ...(learnt.cells === 0 ? [query] : [])]).genes },
+    }),
     mostVcpus: Number(environment.CELLDROP_MAX_VCPUS ?? fewestVcpus),
   }
   const queues = JSON.parse(setting(environment, 'CELLDROP_QUEUES')) as Queues

@@ -11,7 +11,7 @@ import { readJson } from '../../job/steps.ts'
 import type { ObjectStore } from '../../job/store.ts'
 import { type Environment, openStores, type Stores, setting } from '../../job/stores.ts'
 import { resultsPrefix } from '../../job/uploads.ts'
-import { rulesOf } from '../rules.ts'
+import { afterPrepareOf } from '../rules.ts'
 import type { GeneMaps, Road, StepContext, StepMethod } from '../workflow.ts'
 import { workflows } from '../workflows.ts'
 import { missingPart } from './failure.ts'
@@ -86,7 +86,7 @@ async function workStep(
   const { start, name } = await readJob(stores.work, { key: jobKey({ jobId, attempt }) })
   const job = identityOf(start, name)
   const code = setting(environment, 'CELLDROP_CODE')
-  const { afterPrepare } = rulesOf(road.settings)
+  const afterPrepare = afterPrepareOf(road.settings)
   const stepOf = (of: BatchState, part?: number) =>
     openRoadStep(stores.work, { state: of, code, roadKey, afterPrepare, job, part })
   const step = stepOf(state, state === 'Embed' ? shard : undefined)

@@ -31,6 +31,8 @@ export interface Demand {
   largestReference: number
   /** Publish holds the training cells too */
   writesTraining: boolean
+  /** a network is trained or asked, of shards of counts: its weights; absent for linear models */
+  network?: { weights: number }
   /** Prepare finds what the job works on: none of the sizes is known before */
   findsInputs?: boolean
 }
@@ -47,7 +49,8 @@ export function memoryOf(state: BatchState, demand: Demand): number {
   const { query, labels, findsInputs } = demand
   if (findsInputs) return memoryUnknown
   const tables = query.genes * labels * 24
-  const needed = 500 * mib + (heldBy[state](demand) + tables) * 1.5
+  const held = demand.network === undefined ? heldBy[state](demand) + tables : heldByNetworks[state](demand)
+  const needed = 500 * mib + held * 1.5
   return roundUp((needed / mib) * 1.2)
 }
 
@@ -70,6 +73,20 @@ const heldBy: Record<BatchState, (demand: Demand) => number> = {
     (1500 + 12 * labels) * query.cells +
     (learnt.cells === 0 ? 0 : 16 * labels * query.cells) +
     (writesTraining ? 16 * learnt.stored : 0),
+}
+
+/**
+ * The same of jobs with networks. Prepare holds one shard and moments of genes by batch; Fit the counts (8 bytes a value) and minibatches of a run,
+ * weights with moments, gradients and what is stored of them; Label neighbours and layout.
+ */
+const heldByNetworks: Record<BatchState, (demand: Demand) => number> = {
+  Prepare: ({ query, shards }) => 600 * query.cells + (24 * query.stored) / shards + 2000 * query.genes,
+  Fit: ({ query, learnt, shards, network }) =>
+    10 * learnt.stored + 100 * query.cells + (12 * query.stored) / shards + 40 * (network?.weights ?? 0),
+  Embed: ({ query, shards, network }) =>
+    (20 * query.stored) / shards + 40 * query.cells + 8 * (network?.weights ?? 0),
+  Label: ({ query, labels }) => (4000 + 12 * labels) * query.cells,
+  Publish: ({ query, labels, network }) => (1500 + 12 * labels) * query.cells + 12 * (network?.weights ?? 0),
 }
 
 /** Bytes of the query's variable genes. */

@@ -3,6 +3,7 @@
  * is learnt at most. Labels and genes that fall away later are counted in: a size is an upper bound wherever the settings give one.
  */
 import type { Settings } from '../../job/manifest.ts'
+import type { FitReferenceSettings } from '../../job/settings/fit-reference.ts'
 import type { LabelFacts, LabelTerm } from '../workflow.ts'
 
 export interface Size {
@@ -46,6 +47,8 @@ export function learntOf(
   references: readonly Size[],
   { settings, query, labels }: { settings: Settings; query: Size; labels: number },
 ): Size {
+  if (settings.workflow === 'map-atlas') return settings.mode === 'extend' ? query : nothing
+  if (settings.workflow === 'fit-reference') return learntOfAtlas(query, settings)
   if (settings.workflow !== 'type-cells') return nothing
   const { max_cells_per_ref, max_cells_per_type, min_cells_per_source, target_proportions } = settings
   const genes = Math.min(query.genes, together(references).genes)
@@ -58,6 +61,13 @@ export function learntOf(
   const cells = target_proportions === undefined ? Math.min(available, labels * ofType) : available
   const each = taken.reduce((most, one) => Math.max(most, one.each), 0)
   return { cells, genes, stored: Math.ceil(cells * each) }
+}
+
+/** All cells over the chosen genes. */
+function learntOfAtlas({ cells, genes, stored }: Size, settings: FitReferenceSettings): Size {
+  const isChosen = settings.genes === 'variable' && settings.gene_panel === undefined
+  const kept = isChosen ? Math.min(genes, settings.n_top_genes) : genes
+  return { cells, genes: kept, stored: Math.min(stored, cells * kept) }
 }
 
 /** Types that may be learnt: labels of the references, those with one Cell Ontology id as one where the job groups by it. */

@@ -36,7 +36,7 @@ export interface Job {
 const mostFolderObjects = 100_000
 
 /**
- * @throws BadInput UPLOAD_REPLACED, INPUT_NOT_FOUND, INPUT_NOT_ALLOWED, MODEL_REQUIRED, MODEL_MISSING, MODELS_MISSING, MODEL_TWICE, and what parseManifest refuses
+ * @throws BadInput UPLOAD_REPLACED, INPUT_NOT_FOUND, INPUT_NOT_ALLOWED, MODEL_REQUIRED, MODEL_MISSING, MODEL_KIND, MODELS_MISSING, MODEL_TWICE, and what parseManifest refuses
  */
 export async function validateJob(state: RoadState, environment: Environment): Promise<RoadState> {
   const stores = await openStores(environment)

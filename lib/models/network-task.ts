@@ -1,0 +1,57 @@
+/** What is trained, told in plain values: a worker is handed this and puts the same graph together. */
+import type { Expression } from '../graph/expression.ts'
+import { add, multiply, sum } from '../graph/operations/arithmetic.ts'
+import type { Builder } from './network.ts'
+import { classificationLoss, type ScanviShape, scanviLoss } from './scanvi-network.ts'
+import { type Cells, cellsOf, perCell, type ScviShape, scviLoss } from './scvi-network.ts'
+import type { TrainingParts } from './training-graph.ts'
+
+export type NetworkTask =
+  | { kind: 'scvi'; shape: ScviShape }
+  | {
+      kind: 'scanvi'
+      shape: ScanviShape
+      /** weight of the classifier's loss */
+      classificationRatio: number
+      /** there are cells with labels, which come in minibatches of their own: group `labelled` */
+      hasLabels: boolean
+    }
+
+/** Sums over the cells of a minibatch, by what they are called in the history. */
+export const toldOfCells = ['reconstruction', 'divergence'] as const
+
+/** The loss of a minibatch; `kl-weight` is a rate. Told: sums of reconstruction (without log x!) and divergence, and the classifier's loss. */
+export function networkOf(
+  task: NetworkTask,
+): (into: Builder, rate: (name: string) => Expression) => TrainingParts {
+  return (into, rate) => {
+    const cells = cellsOf(into, task.shape)
+    const { reconstruction, divergence } = lossesOf(task, into, cells)
+    const weighted = multiply(divergence, rate('kl-weight'))
+    const loss = perCell(add(reconstruction, weighted), cells)
+    const told = { reconstruction, divergence }
+    if (task.kind === 'scvi' || !task.hasLabels || into.phase === 'inference') return { loss, told }
+    const { shape, classificationRatio } = task
+    const labelled = cellsOf(into, shape, 'labelled')
+    const labels = into.feeds.take('labelled classes', { type: 'int32', group: 'labelled' })
+    const classification = classificationLoss(into, { cells: labelled, labels, shape })
+    return {
+      loss: add(loss, multiply(classification, classificationRatio)),
+      told: { ...told, classification },
+    }
+  }
+}
+
+/** Sums over cells: [1, 1] each. */
+function lossesOf(
+  task: NetworkTask,
+  into: Builder,
+  cells: Cells,
+): { reconstruction: Expression; divergence: Expression } {
+  if (task.kind === 'scvi') {
+    const { reconstruction, divergence } = scviLoss(into, cells, task.shape)
+    return { reconstruction, divergence: sum(divergence) }
+  }
+  const { reconstruction, latent, divergence } = scanviLoss(into, cells, task.shape)
+  return { reconstruction: add(reconstruction, sum(latent)), divergence: sum(divergence) }
+}

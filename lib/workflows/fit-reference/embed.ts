@@ -1,0 +1,17 @@
+/** Embed of `fit-reference`: where the cells of one shard lie in the space of the trained model, and the probabilities of their labels. */
+import { loadNetwork } from '../../models/bundle.ts'
+import { readCellCodes } from '../parts/count-shards.ts'
+import { embedShard } from '../parts/latent.ts'
+import type { StepResult } from '../workflow.ts'
+import type { FitReferenceContext } from './context.ts'
+import type { Fitted } from './fit.ts'
+
+export async function embed(context: FitReferenceContext): Promise<StepResult> {
+  const { road, stores, before } = context
+  const fitted = (await before('Fit').finished()).value as Fitted
+  const { model } = await loadNetwork(stores.models, fitted.model)
+  const codes = await readCellCodes(before('Prepare'))
+  const place = road.inputs[0]!.facts.inspection.place
+  const { cells, notices } = await embedShard(context, { model, codes, place })
+  return { value: { cells }, notices }
+}

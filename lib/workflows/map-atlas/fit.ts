@@ -1,0 +1,205 @@
+/**
+ * Fit of `map-atlas` in mode extend: scArches surgery. The model gets columns for the new batches of the query and learns them, all cells of
+ * the query counting as unlabelled; everything else stays as it is, to the bit. The adapted model goes into the model store.
+ *
+ * Trap (scvi-tools #2331): a reference whose encoder was trained without batches gains nothing here. That is told and nothing is trained,
+ * where the original trains, moves no cell, and says nothing.
+ */
+import { BadInput, type ErrorReport } from '../../job/errors.ts'
+import { product } from '../../job/product.ts'
+import { random } from '../../job/random.ts'
+import type { MapAtlasSettings } from '../../job/settings/map-atlas.ts'
+import { type Adaptation, adaptedModel, beginAdaptation } from '../../models/adapt-model.ts'
+import { saveModel } from '../../models/bundle.ts'
+import type { FittedNetwork, NetworkFit } from '../../models/fit-network.ts'
+import { termsOfNetwork } from '../../models/network-card.ts'
+import { historyOf } from '../../models/network-history.ts'
+import { makeNetworkModel, type NetworkModel } from '../../models/network-model.ts'
+import type { NetworkTask } from '../../models/network-task.ts'
+import type { EpochRecord, Schedule } from '../../models/network-training.ts'
+import { requireDecoder, type ScanviModel } from '../../models/scvi-model.ts'
+import type { SurgeryFlags } from '../../models/surgery.ts'
+import { readCellCodes, readTrainingCells } from '../parts/count-shards.ts'
+import { forgetPhases, type Phase, trainPhase } from '../parts/train-network.ts'
+import type { StepResult } from '../workflow.ts'
+import { type AtlasModel, loadAtlasModel } from './atlas-model.ts'
+import type { MapAtlasContext } from './context.ts'
+import type { Prepared } from './prepare.ts'
+
+/** What the step leaves in its record. */
+export interface Fitted {
+  /** content id and name of the adapted model; null where nothing was trained: the frozen one embeds */
+  model: string | null
+  name: string | null
+  /** cells that it learnt from */
+  cells: number
+  history: EpochRecord[]
+  provider: string | null
+}
+
+const phase: Phase = { name: 'surgery', note: 'adapting the model to the query' }
+
+export async function fit(context: MapAtlasContext): Promise<StepResult> {
+  const { road, stores } = context
+  const { settings } = road
+  const prepared = (await context.before('Prepare').finished()).value as Prepared
+  const reference = await loadAtlasModel(stores.models, road.models[0]!)
+  const { model, card } = reference
+  requireDecoder(model, `model: ${card.name}`)
+  if (model.shape.dispersion === 'gene-label') throw byLabel(card.name)
+  const adaptation = beginAdaptation(model, {
+    flags: flagsOf(settings),
+    more: [prepared.batches.added, ...prepared.added],
+    batchColumn: settings.batch_key,
+    random: random(settings.seed).fork('surgery'),
+    place: `model: ${card.name}`,
+  })
+  const { surgery } = adaptation
+  const notices: ErrorReport[] = [...surgery.notices]
+  const nothing: Fitted = { model: null, name: null, cells: 0, history: [], provider: null }
+  if (!adaptation.movesCells) return { value: nothing, notices }
+  const codes = await readCellCodes(context.before('Prepare'))
+  const { data } = await readTrainingCells(context, {
+    codes,
+    genes: model.shape.genes,
+    isWanted: (cell) => cell >= prepared.atlasCells,
+  })
+  const task: NetworkTask = {
+    kind: 'scanvi',
+    shape: surgery.shape as ScanviModel['shape'],
+    classificationRatio: 50,
+    hasLabels: false,
+  }
+  const fitted = await trainPhase(context, phase, {
+    task,
+    data: { ...data, labels: null },
+    weights: surgery.weights,
+    schedule: scheduleOf(settings),
+    optimiser: optimiserOf(settings),
+    trainShare: settings.train_size ?? null,
+    only: surgery.only,
+    fixed: surgery.fixed,
+  })
+  const adapted = modelOf(context, { reference, adaptation, fitted })
+  await saveModel(stores.models, adapted, { replace: true })
+  await forgetPhases(context, [phase.name])
+  const value: Fitted = {
+    model: adapted.card.id,
+    name: adapted.card.name,
+    cells: data.cells,
+    history: fitted.state.history,
+    provider: fitted.provider,
+  }
+  return { value, notices: [...notices, ...fitted.notices] }
+}
+
+function byLabel(name: string): BadInput {
+  return new BadInput(
+    'MODEL_UNSUPPORTED',
+    `model: ${name}`,
+    'its dispersion goes by label, and the cells of a query have none: there is no surgery on it',
+    'Take mode: frozen, or a model with the usual dispersion',
+  )
+}
+
+function flagsOf(settings: MapAtlasSettings): SurgeryFlags {
+  return {
+    unfrozen: settings.unfrozen,
+    freezeDropout: settings.freeze_dropout,
+    freezeExpression: settings.freeze_expression,
+    freezeDecoderFirstLayer: settings.freeze_decoder_first_layer,
+    freezeBatchnormEncoder: settings.freeze_batchnorm_encoder,
+    freezeBatchnormDecoder: settings.freeze_batchnorm_decoder,
+    freezeClassifier: settings.freeze_classifier,
+    classifierDrifts: settings.classifier_drift,
+  }
+}
+
+function scheduleOf(settings: MapAtlasSettings): Schedule {
+  const { max_epochs, batch_size, lr, n_epochs_kl_warmup, early_stopping, early_stopping_patience, seed } =
+    settings
+  return {
+    epochs: max_epochs,
+    batchSize: batch_size,
+    rate: lr,
+    warmUp: n_epochs_kl_warmup === 0 ? null : { over: n_epochs_kl_warmup, unit: 'epochs', least: 0, most: 1 },
+    validateEvery: 1,
+    earlyStopping: early_stopping ? { patience: early_stopping_patience, minDelta: 0 } : null,
+    plateau: null,
+    labelledPerClass: null,
+    seed,
+  }
+}
+
+/** scvi-tools' Adam. */
+function optimiserOf({ weight_decay }: MapAtlasSettings): NetworkFit['optimiser'] {
+  return {
+    epsilon: 0.01,
+    ...(weight_decay > 0 && { decay: { rate: weight_decay, kind: 'coupled' } }),
+  }
+}
+
+interface Made {
+  reference: AtlasModel
+  adaptation: Adaptation
+  fitted: FittedNetwork
+}
+
+function modelOf({ road, job }: MapAtlasContext, { reference, adaptation, fitted }: Made): NetworkModel {
+  const { settings, inputs } = road
+  const { card, model } = reference
+  const { history } = fitted.state
+  const cells = fitted.split.train.length + fitted.split.validation.length
+  const adapted = adaptedModel(model, {
+    ...adaptation,
+    weights: fitted.weights,
+    training: {
+      cells,
+      isTrained: true,
+      trainIndices: fitted.split.train,
+      validationIndices: fitted.split.validation,
+      history: historyOf(history),
+    },
+  })
+  const { pin } = inputs[0]!
+  return makeNetworkModel(
+    {
+      name: adaptedName(settings.model_name ?? settings.name ?? job.name, card.name),
+      version: '1',
+      organism: card.organism,
+      geneIds: card.geneIds,
+      ontology: termsOfNetwork(card),
+      bins: card.bins,
+      // what was measured of the reference says nothing of the query
+      evaluation: null,
+      licence: card.licence,
+      source: `${card.name} (${card.id})`,
+      details: `${card.name}, adapted to ${adaptation.surgery.shape.categories[0]} batches by surgery`,
+      created: job.created,
+      training: {
+        epochs: history.length,
+        settings: trainingSettings(settings),
+        versions: { [product.name.toLowerCase()]: product.version },
+        sources: [{ name: pin.key.slice(pin.key.lastIndexOf('/') + 1), etag: pin.etag, cells }],
+      },
+    },
+    adapted,
+  )
+}
+
+/** Never the name of the reference itself: that name goes on meaning the reference. */
+function adaptedName(wanted: string, reference: string): string {
+  const plain = wanted.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '')
+  const name = plain.slice(0, 50).replace(/[^A-Za-z0-9]+$/, '') || 'mapped'
+  return name === reference || /^[0-9a-f]{64}$/.test(name) ? `${name}-extended` : name
+}
+
+const trained = [
+  ...['batch_key', 'max_epochs', 'batch_size', 'lr', 'weight_decay', 'n_epochs_kl_warmup'],
+  ...['freeze_dropout', 'freeze_expression', 'freeze_decoder_first_layer', 'freeze_batchnorm_encoder'],
+  ...['freeze_batchnorm_decoder', 'freeze_classifier', 'classifier_drift', 'unfrozen', 'seed'],
+] as const satisfies (keyof MapAtlasSettings)[]
+
+function trainingSettings(settings: MapAtlasSettings): Record<string, string | number | boolean> {
+  return Object.fromEntries(trained.map((name) => [name, settings[name]]))
+}

@@ -1,0 +1,77 @@
+/** The tables of the page: labels, genes that were found, batches of the query. */
+import type { LabelRow, TextTable } from '../../report/content.ts'
+import { percentage, wholeNumber } from '../../report/numbers.ts'
+import { countsOf } from '../parts/coded.ts'
+import type { GeneMaps } from '../workflow.ts'
+import { termOf } from './columns.ts'
+import { codedOfQuery, type Mapped, ofQuery } from './mapped.ts'
+
+export function labelTable(mapped: Mapped): LabelRow[] {
+  const labels = codedOfQuery(mapped.labels, mapped)
+  const probability = ofQuery(mapped.probability, mapped)
+  const sums = new Float64Array(labels.categories.length)
+  for (const [cell, code] of labels.codes.entries()) if (code >= 0) sums[code]! += 1 - probability[cell]!
+  return countsOf(labels).map(([label, cells]) => {
+    const term = termOf(mapped.terms, label)
+    return {
+      label,
+      cells,
+      share: cells / Math.max(1, labels.codes.length),
+      meanUncertainty: sums[labels.categories.indexOf(label)]! / cells,
+      ontologyId: term?.id ?? null,
+      ontologyName: term?.name ?? null,
+      tier: term?.tier ?? null,
+      candidates: term?.id == null ? (term?.candidates ?? []) : [],
+    }
+  })
+}
+
+export function overlapTable(maps: GeneMaps): TextTable {
+  const shown = Object.entries({
+    query: 'Query, of the genes of the model',
+    atlas: 'Atlas, of the genes of the model',
+    joint: 'Query, of the genes of the atlas',
+  }).flatMap(([role, what]) => (maps.plans[role] === undefined ? [] : [[what, maps.plans[role]] as const]))
+  return {
+    title: 'Genes',
+    caption: 'By which column the genes of a file were found, and how many of those that were looked for.',
+    columns: ['File', 'Names from', 'Found', 'Share', 'Missing, the first'],
+    rows: shown.map(([what, plan]) => [
+      what,
+      `${plan.column ?? 'index of var'} (${plan.idType})`,
+      `${wholeNumber(plan.found)} of ${wholeNumber(plan.modelGenes)}`,
+      percentage(plan.share),
+      plan.missing.slice(0, 8).join(', '),
+    ]),
+  }
+}
+
+const mostBatches = 200
+
+export function batchTable(mapped: Mapped): TextTable[] {
+  const { batches, prepared, probability } = mapped
+  const { added, reference } = prepared.batches
+  const cells = new Map<number, { cells: number; sum: number }>()
+  for (let cell = prepared.atlasCells; cell < prepared.cells; cell++) {
+    const one = cells.get(batches.codes[cell]!) ?? { cells: 0, sum: 0 }
+    cells.set(batches.codes[cell]!, one)
+    if (Number.isNaN(probability[cell]!)) continue
+    one.cells++
+    one.sum += probability[cell]!
+  }
+  const kindOf = (name: string) =>
+    added.includes(name) ? 'learnt' : reference.includes(name) ? 'of the reference' : 'not known to the model'
+  const rows = [...cells].filter(([code]) => code >= 0).slice(0, mostBatches)
+  return [
+    {
+      title: 'Batches of the query',
+      columns: ['Batch', 'To the model', 'Cells with a place', 'Mean probability'],
+      rows: rows.map(([code, one]) => [
+        batches.categories[code]!,
+        kindOf(batches.categories[code]!),
+        wholeNumber(one.cells),
+        one.cells === 0 ? 'none' : (one.sum / one.cells).toFixed(3),
+      ]),
+    },
+  ]
+}
