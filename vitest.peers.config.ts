@@ -5,8 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/peers/**/*.test.ts'],
     pool: 'forks',
-    maxWorkers: 1,
-    fileParallelism: false,
+    maxWorkers: 2,
     testTimeout: 300_000,
     hookTimeout: 300_000,
   },

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 
 const root = resolve(import.meta.dirname, '../..')
 
-it.each(['docs/files.md', 'docs/annotate.md', 'docs/acquire.md'])(
+it.each(['docs/files.md', 'docs/annotate.md', 'docs/acquire.md', 'docs/map-atlas.md'])(
   '%s names only codes that are given',
   (path) => {
     const page = readFileSync(join(root, path), 'utf8')

@@ -46,7 +46,10 @@ export async function fit(context: FitReferenceContext): Promise<StepResult> {
   checkTrainingCells(data, shape, { place, nameOf: (cell) => String(rows[cell]! + 1) })
   const trained = await trainBoth(context, { data, prepared })
   const last = trained.at(-1)!
-  const model = referenceModel(trained, { prepared, settings, rows })
+  const model = referenceModel(trained, {
+    ...{ prepared, settings, rows },
+    counts: road.inputs[0]!.facts.counts.matrix,
+  })
   const heldOut = await heldOutResults(model, { data, split: last.fitted.split, signal: context.signal })
   const network = await storedModel(context, { trained, model, prepared, heldOut })
   await saveModel(stores.models, network, { replace: true })

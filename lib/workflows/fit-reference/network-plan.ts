@@ -77,8 +77,8 @@ export function optimiserOf({ eps, weight_decay, max_norm }: FitReferenceSetting
   }
 }
 
-/** Where a job reads and what it may overwrite is no part of what a model is. */
-const notOfTheModel = new Set(['atlas', 'gene_panel', 'overwrite', 'compute', 'show_columns'])
+/** Where a job reads and what it may overwrite is no part of what a model is; terms of labels stand on its card anyway. */
+const notOfTheModel = new Set(['atlas', 'gene_panel', 'overwrite', 'compute', 'show_columns', 'ontology'])
 
 /** The settings as a model's card keeps them: one plain value each. */
 export function recordOf(settings: FitReferenceSettings): Record<string, string | number | boolean> {

@@ -26,10 +26,15 @@ export function historyOf(name: string, { state }: FittedNetwork): PhaseHistory 
   return { name, history: state.history, rollbacks: state.rollbacks }
 }
 
-/** @param of.rows number of each training cell among all cells of the atlas */
+/** @param of.rows number of each training cell among all cells of the atlas; of.counts the matrix that was learnt from: 'layers/counts' */
 export function referenceModel(
   trained: readonly TrainedPhase[],
-  { prepared, settings, rows }: { prepared: Prepared; settings: FitReferenceSettings; rows: Int32Array },
+  {
+    prepared,
+    settings,
+    rows,
+    counts,
+  }: { prepared: Prepared; settings: FitReferenceSettings; rows: Int32Array; counts: string },
 ): ScviModel {
   const { task, fitted } = trained.at(-1)!
   const { modelGenes, batch, categorical, labels } = prepared
@@ -40,7 +45,7 @@ export function referenceModel(
     batchesTracked: stepsOf(weights.keys(), trained),
     genes: modelGenes,
     setup: {
-      layer: null,
+      layer: layerOf(counts, settings.binning),
       batch,
       categorical,
       continuous: settings.continuous_covariate_keys,
@@ -64,6 +69,12 @@ export function referenceModel(
     unlabelled: settings.unlabeled_category,
     hasSoftmaxWithin: false,
   }
+}
+
+/** Where scvi-tools is to find what the model learnt from; bins lie where scPDAC puts them. */
+function layerOf(counts: string, bins: number): string | null {
+  if (bins > 0) return 'binned_data'
+  return counts.startsWith('layers/') ? counts.slice('layers/'.length) : null
 }
 
 /** What scvi-tools makes of a missing labels_key: one category for all cells. */

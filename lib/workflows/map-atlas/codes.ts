@@ -160,7 +160,7 @@ function noticesOf(
       notices.push({
         code: 'BATCH_UNKNOWN',
         place,
-        problem: `the model does not know ${strangers[i]!.length} batches (${shownNames(strangers[i]!)}): their cells are placed as those of an average batch of the reference`,
+        problem: `the model does not know the batches ${shownNames(strangers[i]!)}: their cells are placed as those of an average batch of the reference`,
         remedy: source.isAtlas
           ? 'Give the cells that the model was trained on as the atlas'
           : 'Let the model learn them: mode: extend',
@@ -171,7 +171,7 @@ function noticesOf(
       notices.push({
         code: 'BATCH_IN_REFERENCE',
         place,
-        problem: `${shared.length} batches of the query (${shownNames(shared)}) are called as batches of the reference: they count as the same, and are not adapted to`,
+        problem: `the batches ${shownNames(shared)} of the query are called as batches of the reference: they count as the same, and are not adapted to`,
         remedy: 'Rename them in the query unless they are the same samples',
       })
     const few = added.filter((name) => cellsOf(source.batch, name) < fewestInBatch)
@@ -179,7 +179,7 @@ function noticesOf(
       notices.push({
         code: 'BATCH_SMALL',
         place,
-        problem: `${few.length} batches have fewer than ${fewestInBatch} cells (${shownNames(few)}): little can be learnt of them`,
+        problem: `the batches ${shownNames(few)} have fewer than ${fewestInBatch} cells: little can be learnt of them`,
         remedy: 'Join them with the sample that they belong to, or leave them out',
       })
   }

@@ -6,15 +6,11 @@
  * where the original trains, moves no cell, and says nothing.
  */
 import { BadInput, type ErrorReport } from '../../job/errors.ts'
-import { product } from '../../job/product.ts'
 import { random } from '../../job/random.ts'
 import type { MapAtlasSettings } from '../../job/settings/map-atlas.ts'
-import { type Adaptation, adaptedModel, beginAdaptation } from '../../models/adapt-model.ts'
+import { beginAdaptation } from '../../models/adapt-model.ts'
 import { saveModel } from '../../models/bundle.ts'
-import type { FittedNetwork, NetworkFit } from '../../models/fit-network.ts'
-import { termsOfNetwork } from '../../models/network-card.ts'
-import { historyOf } from '../../models/network-history.ts'
-import { makeNetworkModel, type NetworkModel } from '../../models/network-model.ts'
+import type { NetworkFit } from '../../models/fit-network.ts'
 import type { NetworkTask } from '../../models/network-task.ts'
 import type { EpochRecord, Schedule } from '../../models/network-training.ts'
 import { requireDecoder, type ScanviModel } from '../../models/scvi-model.ts'
@@ -22,7 +18,8 @@ import type { SurgeryFlags } from '../../models/surgery.ts'
 import { readCellCodes, readTrainingCells } from '../parts/count-shards.ts'
 import { forgetPhases, type Phase, trainPhase } from '../parts/train-network.ts'
 import type { StepResult } from '../workflow.ts'
-import { type AtlasModel, loadAtlasModel } from './atlas-model.ts'
+import { adaptedName, adaptedNetwork } from './adapted-network.ts'
+import { loadAtlasModel } from './atlas-model.ts'
 import type { MapAtlasContext } from './context.ts'
 import type { Prepared } from './prepare.ts'
 
@@ -80,7 +77,9 @@ export async function fit(context: MapAtlasContext): Promise<StepResult> {
     only: surgery.only,
     fixed: surgery.fixed,
   })
-  const adapted = modelOf(context, { reference, adaptation, fitted })
+  const named = await adaptedName(context, card)
+  notices.push(...named.notices)
+  const adapted = adaptedNetwork(context, { reference, adaptation, fitted, name: named.name })
   await saveModel(stores.models, adapted, { replace: true })
   await forgetPhases(context, [phase.name])
   const value: Fitted = {
@@ -137,69 +136,4 @@ function optimiserOf({ weight_decay }: MapAtlasSettings): NetworkFit['optimiser'
     epsilon: 0.01,
     ...(weight_decay > 0 && { decay: { rate: weight_decay, kind: 'coupled' } }),
   }
-}
-
-interface Made {
-  reference: AtlasModel
-  adaptation: Adaptation
-  fitted: FittedNetwork
-}
-
-function modelOf({ road, job }: MapAtlasContext, { reference, adaptation, fitted }: Made): NetworkModel {
-  const { settings, inputs } = road
-  const { card, model } = reference
-  const { history } = fitted.state
-  const cells = fitted.split.train.length + fitted.split.validation.length
-  const adapted = adaptedModel(model, {
-    ...adaptation,
-    weights: fitted.weights,
-    training: {
-      cells,
-      isTrained: true,
-      trainIndices: fitted.split.train,
-      validationIndices: fitted.split.validation,
-      history: historyOf(history),
-    },
-  })
-  const { pin } = inputs[0]!
-  return makeNetworkModel(
-    {
-      name: adaptedName(settings.model_name ?? settings.name ?? job.name, card.name),
-      version: '1',
-      organism: card.organism,
-      geneIds: card.geneIds,
-      ontology: termsOfNetwork(card),
-      bins: card.bins,
-      // what was measured of the reference says nothing of the query
-      evaluation: null,
-      licence: card.licence,
-      source: `${card.name} (${card.id})`,
-      details: `${card.name}, adapted to ${adaptation.surgery.shape.categories[0]} batches by surgery`,
-      created: job.created,
-      training: {
-        epochs: history.length,
-        settings: trainingSettings(settings),
-        versions: { [product.name.toLowerCase()]: product.version },
-        sources: [{ name: pin.key.slice(pin.key.lastIndexOf('/') + 1), etag: pin.etag, cells }],
-      },
-    },
-    adapted,
-  )
-}
-
-/** Never the name of the reference itself: that name goes on meaning the reference. */
-function adaptedName(wanted: string, reference: string): string {
-  const plain = wanted.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '')
-  const name = plain.slice(0, 50).replace(/[^A-Za-z0-9]+$/, '') || 'mapped'
-  return name === reference || /^[0-9a-f]{64}$/.test(name) ? `${name}-extended` : name
-}
-
-const trained = [
-  ...['batch_key', 'max_epochs', 'batch_size', 'lr', 'weight_decay', 'n_epochs_kl_warmup'],
-  ...['freeze_dropout', 'freeze_expression', 'freeze_decoder_first_layer', 'freeze_batchnorm_encoder'],
-  ...['freeze_batchnorm_decoder', 'freeze_classifier', 'classifier_drift', 'unfrozen', 'seed'],
-] as const satisfies (keyof MapAtlasSettings)[]
-
-function trainingSettings(settings: MapAtlasSettings): Record<string, string | number | boolean> {
-  return Object.fromEntries(trained.map((name) => [name, settings[name]]))
 }

@@ -6,6 +6,14 @@ import type { GeneMaps } from '../workflow.ts'
 import { termOf } from './columns.ts'
 import { codedOfQuery, type Mapped, ofQuery } from './mapped.ts'
 
+/** How a Cell Ontology term was found, in words. */
+const tiers: Record<string, string> = {
+  existing: 'given with the model or the job',
+  name: 'exact name',
+  synonym: 'exact synonym',
+  alias: 'known alias',
+}
+
 export function labelTable(mapped: Mapped): LabelRow[] {
   const labels = codedOfQuery(mapped.labels, mapped)
   const probability = ofQuery(mapped.probability, mapped)
@@ -20,7 +28,7 @@ export function labelTable(mapped: Mapped): LabelRow[] {
       meanUncertainty: sums[labels.categories.indexOf(label)]! / cells,
       ontologyId: term?.id ?? null,
       ontologyName: term?.name ?? null,
-      tier: term?.tier ?? null,
+      tier: term === undefined ? null : (tiers[term.tier] ?? term.tier),
       candidates: term?.id == null ? (term?.candidates ?? []) : [],
     }
   })

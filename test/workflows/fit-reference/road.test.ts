@@ -280,6 +280,24 @@ describe('a reference without labels', () => {
     await made.file.close()
     const { card } = await loadNetwork(lab.stores.models, 'binned')
     expect(card.bins).toEqual({ count: 50 })
+    expect(card.setup.layer).toBe('binned_data')
+  })
+
+  it('learns from the layer that holds the counts, and names it for scvi-tools', async () => {
+    const atlas = atlasOf({ counts, types, batches })
+    const logs = atlasOf({ counts: counts.map((row) => row.map((n) => Math.log1p(n / 7))), types, batches })
+    const made = await fitted(
+      lab,
+      await uploadAtlas(
+        lab,
+        { ...logs, layers: new Map([['counts', atlas.x!]]) },
+        { ...{ name: 'layered', label_column: undefined, max_epochs: 2 }, umap: false },
+      ),
+    )
+    await made.file.close()
+    const { card } = await loadNetwork(lab.stores.models, 'layered')
+    expect(card.setup.layer).toBe('counts')
+    expect(made.result.notices.map(({ code }) => code)).toContain('COUNTS_NOT_IN_X')
   })
 
   it('learns from a panel, genes that the atlas lacks as zeros', async () => {

@@ -2,6 +2,7 @@
  * Oracle: surgery along the whole road, on the models and cells that scvi-tools did it with (shared/golden/scvi). Reference cells stay where
  * they were, query cells get labels about as right as there; and the joint file has all that both files said of their cells.
  */
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { AnnDataFile } from '../../../lib/data/anndata/file.ts'
 import { openFileSource } from '../../../lib/data/file-source.ts'
@@ -157,6 +158,22 @@ describe.skipIf(!hasShared)('a query of a new batch on an atlas of one batch', (
       'decoder.px_decoder.fc_layers.Layer 0.0.weight',
       'z_encoder.encoder.fc_layers.Layer 0.0.weight',
     ])
+  })
+
+  it('comes to the ELBO of scvi-tools, within 1 %, and leaves no checkpoint behind', async () => {
+    const { model } = await loadNetwork(lab.stores.models, 'kang')
+    const ours = model.training.history.get('elbo_train')!.values
+    const lines = readFileSync(sharedPath('golden', 'scvi', 'kang_surgery.history_surgery.csv'), 'utf8')
+      .trim()
+      .split('\n')
+    const column = lines[0]!.split(',').indexOf('elbo_train')
+    const theirs = lines.slice(1).map((line) => Number(line.split(',')[column]))
+    expect(ours).toHaveLength(30)
+    expect(Math.abs(ours.at(-1)! / theirs.at(-1)! - 1)).toBeLessThan(0.01)
+    const left: string[] = []
+    for await (const { key } of lab.stores.work.list('steps/Fit/'))
+      if (/\.(?:checkpoint|trained)$/.test(key)) left.push(key)
+    expect(left).toEqual([])
   })
 
   it('tells the course of the training, the labels that the reference lacks, and draws curve, maps and distribution', () => {

@@ -7,7 +7,7 @@ import type { Column } from '../../../lib/data/cells.ts'
 import type { AnnDataToWrite } from '../../../lib/data/write-h5ad.ts'
 import { findModel } from '../../../lib/models/bundle.ts'
 import { mapWith, storeNetwork, toyAtlasModel } from '../../support/atlas-mapping.ts'
-import { cellsOf, type Installation, makeInstallation } from '../../support/installation.ts'
+import { cellsOf, type Installation, makeInstallation, saveToyModel } from '../../support/installation.ts'
 import { arrayOf, numbersOf, textsOf } from '../../support/read-h5ad.ts'
 import { simulateCells, simulatedGenes } from '../../support/simulated-cells.ts'
 
@@ -167,6 +167,16 @@ describe('a surgery', () => {
     const { result } = await mapped('renamed', files(), { model_name: 'toy' })
     expect(result.summary).toMatchObject({ adaptedName: 'toy-extended' })
     expect(await findModel(lab.stores.models, 'toy')).toEqual(before)
+  })
+
+  it('takes no name that means another model, and takes up again its own', async () => {
+    await saveToyModel(lab.stores, 'linear')
+    const first = await mapped('taken', files(), { model_name: 'linear' })
+    expect(first.codes).toContain('MODEL_NAME_TAKEN')
+    expect(first.result.summary).toMatchObject({ adaptedName: 'linear-extended' })
+    expect(await findModel(lab.stores.models, 'linear')).toMatchObject({ kind: 'linear' })
+    const second = await mapped('again', files(), { model_name: 'linear', seed: 3 })
+    expect(second.result.summary).toMatchObject({ adaptedName: 'linear-extended' })
   })
 
   it('gives the same places again from the same seed, and others from another', async () => {
