@@ -107,12 +107,6 @@ export function integerOf({ attributes }: Pick<Expression, 'attributes'>, name: 
   return attribute.int
 }
 
-export function integersOf({ attributes }: Pick<Expression, 'attributes'>, name: string): readonly number[] {
-  const attribute = attributes[name]
-  if (attribute === undefined || !('ints' in attribute)) throw new Error(`no whole numbers '${name}'`)
-  return attribute.ints
-}
-
 /**
  * Expressions that these are made of, each once, every one after its inputs.
  * @param isKnown those beyond which is not looked

@@ -133,8 +133,6 @@ export const networkCard = z.discriminatedUnion('kind', [
 ])
 
 export type NetworkCard = z.infer<typeof networkCard>
-export type NetworkBlob = keyof NetworkCard['blobs']
-
 /** Labels that it predicts, in the order of its logits; none of a scVI. */
 export function labelsOfNetwork(card: NetworkCard): readonly string[] {
   return card.kind === 'scanvi' ? card.setup.labels.categories.slice(0, card.shape.classes) : []

@@ -17,9 +17,6 @@ export type NetworkTask =
       hasLabels: boolean
     }
 
-/** Sums over the cells of a minibatch, by what they are called in the history. */
-export const toldOfCells = ['reconstruction', 'divergence'] as const
-
 /** The loss of a minibatch; `kl-weight` is a rate. Told: sums of reconstruction (without log x!) and divergence, and the classifier's loss. */
 export function networkOf(
   task: NetworkTask,

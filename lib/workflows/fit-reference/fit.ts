@@ -18,7 +18,7 @@ import { epochsOf } from './epochs.ts'
 import { type HeldOut, heldOutResults } from './held-out.ts'
 import { optimiserOf, recordOf, scanviShape, scheduleFor, scviShape } from './network-plan.ts'
 import type { Prepared } from './prepare.ts'
-import { historyOf, type PhaseHistory, referenceModel, storedModel } from './trained-model.ts'
+import { type PhaseHistory, phaseHistory, referenceModel, storedModel } from './trained-model.ts'
 
 export interface Fitted {
   /** content id */
@@ -64,7 +64,7 @@ export async function fit(context: FitReferenceContext): Promise<StepResult> {
     trained: train.length,
     validated: validation.length,
     provider: last.fitted.provider,
-    phases: trained.map(({ name, fitted }) => historyOf(name, fitted)),
+    phases: trained.map(({ name, fitted }) => phaseHistory(name, fitted)),
     heldOut,
   }
   const notices = trained.flatMap(({ fitted }) => fitted.notices)

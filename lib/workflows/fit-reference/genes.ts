@@ -6,7 +6,9 @@ import { BadInput } from '../../job/errors.ts'
 import type { FitReferenceSettings } from '../../job/settings/fit-reference.ts'
 import { detectGeneIds, isControlProbe } from '../../knowledge/gene-ids.ts'
 import { planGenes } from '../../knowledge/gene-plan.ts'
+import { zeroFilledNotices } from '../../prep/zero-filled.ts'
 import type { MapRequest } from '../lambda-parts.ts'
+import { requireCounts } from '../parts/require-counts.ts'
 import type { GeneMaps } from '../workflow.ts'
 import { readPanel } from './gene-panel.ts'
 
@@ -18,7 +20,7 @@ export async function fitReferenceGenes(request: MapRequest<FitReferenceSettings
   const [atlas] = inputs
   if (atlas === undefined) throw new Error('fit-reference without an atlas')
   const { facts, candidates } = atlas
-  requireCounts(atlas)
+  requireCounts(facts)
   const place = `${facts.inspection.place}:/${facts.counts.matrix === 'raw/X' ? 'raw/var' : 'var'}`
   const organism = settings.organism
   const panel = documents.gene_panel
@@ -36,7 +38,8 @@ export async function fitReferenceGenes(request: MapRequest<FitReferenceSettings
       minGeneFraction: settings.min_gene_fraction,
       minGenes: settings.min_genes,
     })
-    return { maps: { genes, plans: { atlas: plan }, models: [] } satisfies GeneMaps, notices: plan.notices }
+    const notices = [...plan.notices, ...zeroFilledNotices(plan, { place, whose: 'the panel' })]
+    return { maps: { genes, plans: { atlas: plan }, models: [] } satisfies GeneMaps, notices }
   }
   const own = candidates.find((one) => (one.column ?? 'index') === (column === '_index' ? 'index' : column))
   const genes = [...new Set(own?.names ?? [])].filter((name) => name !== '' && !isControlProbe(name))
@@ -54,16 +57,4 @@ export async function fitReferenceGenes(request: MapRequest<FitReferenceSettings
     minGenes: 1,
   })
   return { maps: { genes, plans: { atlas: plan }, models: [] } satisfies GeneMaps, notices: plan.notices }
-}
-
-/** A count model learns from counts; logs are something else. */
-function requireCounts({ facts }: MapRequest<FitReferenceSettings>['inputs'][number]): void {
-  const { from, matrix } = facts.counts
-  if (from === 'counts') return
-  throw new BadInput(
-    'COUNTS_NEEDED',
-    `${facts.inspection.place}:${matrix}`,
-    'it holds logs, and a scVI is a model of raw counts',
-    'Put the raw counts into X, raw.X or layers["counts"], or name their layer as counts_layer',
-  )
 }

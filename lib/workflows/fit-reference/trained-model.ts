@@ -3,9 +3,10 @@ import { product } from '../../job/product.ts'
 import type { FitReferenceSettings } from '../../job/settings/fit-reference.ts'
 import { detectGeneIds } from '../../knowledge/gene-ids.ts'
 import type { FittedNetwork } from '../../models/fit-network.ts'
+import { historyOf } from '../../models/network-history.ts'
 import { makeNetworkModel, type NetworkFacts, type NetworkModel } from '../../models/network-model.ts'
 import type { EpochRecord } from '../../models/network-training.ts'
-import type { CategoryColumn, HistorySeries, ScviModel } from '../../models/scvi-model.ts'
+import type { CategoryColumn, ScviModel } from '../../models/scvi-model.ts'
 import { joinWeights } from '../../models/state-dict.ts'
 import type { FitReferenceContext } from './context.ts'
 import type { TrainedPhase } from './fit.ts'
@@ -22,7 +23,7 @@ export interface PhaseHistory {
   rollbacks: number
 }
 
-export function historyOf(name: string, { state }: FittedNetwork): PhaseHistory {
+export function phaseHistory(name: string, { state }: FittedNetwork): PhaseHistory {
   return { name, history: state.history, rollbacks: state.rollbacks }
 }
 
@@ -56,7 +57,7 @@ export function referenceModel(
       isTrained: true,
       trainIndices: rowsOf(fitted.split.train),
       validationIndices: rowsOf(fitted.split.validation),
-      history: seriesOf(fitted.state.history),
+      history: historyOf(fitted.state.history),
     },
     version: scviTools,
     decoder: 'computed' as const,
@@ -93,22 +94,6 @@ function stepsOf(names: Iterable<string>, trained: readonly TrainedPhase[]): Map
 function stepsDone({ state }: FittedNetwork): number {
   const [steps] = Object.entries(state.carried).find(([name]) => name === 'steps-before')?.[1] ?? []
   return Math.round(steps ?? state.history.length)
-}
-
-/** Each figure of the history as scvi-tools keeps it; epochs in which there was no look have none. */
-function seriesOf(history: readonly EpochRecord[]): Map<string, HistorySeries> {
-  const figures = new Set(history.flatMap((record) => Object.keys(record)))
-  figures.delete('epoch')
-  return new Map(
-    [...figures].sort().map((figure) => {
-      const told = history.flatMap((record) => {
-        const value = record[figure as keyof EpochRecord]
-        return value === undefined ? [] : [[record.epoch, value] as const]
-      })
-      const epochs = Float64Array.from(told, ([epoch]) => epoch)
-      return [figure, { epochs, values: Float64Array.from(told, ([, value]) => value) }]
-    }),
-  )
 }
 
 export async function storedModel(

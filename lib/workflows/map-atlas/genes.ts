@@ -6,7 +6,9 @@
 import { BadInput, type ErrorReport } from '../../job/errors.ts'
 import type { MapAtlasSettings } from '../../job/settings/map-atlas.ts'
 import { type GenePlan, planGenes } from '../../knowledge/gene-plan.ts'
+import { zeroFilledNotices } from '../../prep/zero-filled.ts'
 import type { MapRequest } from '../lambda-parts.ts'
+import { requireCounts } from '../parts/require-counts.ts'
 import type { GeneNames } from '../road/facts.ts'
 import type { GeneMaps } from '../workflow.ts'
 import { covariateColumns, loadAtlasCard, speciesOf } from './atlas-card.ts'
@@ -25,7 +27,7 @@ export async function mapAtlasGenes({ settings, inputs, models, modelIds }: Requ
   const card = await loadAtlasCard(models, id)
   const plans: GeneMaps['plans'] = {}
   for (const input of inputs) {
-    requireCounts(input)
+    requireCounts(input.facts)
     requireCovariates(input, covariateColumns(card.setup))
     plans[input.role] = await planGenes({
       place: placeOf(input),
@@ -38,7 +40,10 @@ export async function mapAtlasGenes({ settings, inputs, models, modelIds }: Requ
       minGenes: settings.min_genes,
     })
   }
-  const notices = Object.values(plans).flatMap((plan) => plan.notices)
+  const notices = inputs.flatMap((input) => {
+    const plan = plans[input.role]!
+    return [...plan.notices, ...zeroFilledNotices(plan, { place: placeOf(input), whose: 'the model' })]
+  })
   if (settings.mode === 'extend' && atlas !== undefined) {
     const joint = await planJoint({ query, atlas }, { settings, ofAtlas: plans.atlas! })
     plans[jointPlan] = joint.plan
@@ -55,18 +60,6 @@ function chosenColumn({ gene_column }: MapAtlasSettings) {
 
 function placeOf({ facts }: Pick<Input, 'facts'>): string {
   return `${facts.inspection.place}:/${facts.counts.matrix === 'raw/X' ? 'raw/var' : 'var'}`
-}
-
-/** @throws BadInput COUNTS_NEEDED */
-function requireCounts({ facts }: Input): void {
-  const { matrix, from } = facts.counts
-  if (from === 'counts') return
-  throw new BadInput(
-    'COUNTS_NEEDED',
-    `${facts.inspection.place}:/${matrix}`,
-    'these are logs, and the model is of raw counts',
-    'Name the layer with the raw counts in counts_layer, and leave out prefer and unsafe_force',
-  )
 }
 
 function requireCovariates({ facts }: Input, wanted: readonly string[]): void {

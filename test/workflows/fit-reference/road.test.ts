@@ -160,7 +160,8 @@ describe('a reference with labels', () => {
 
 describe('a job that is stopped in its training', () => {
   it('goes on where it was and ends in the same model and files', async () => {
-    const settings = { name: 'stopped', max_epochs: 40, umap: false }
+    // long enough that a stop meets each training before its end
+    const settings = { name: 'stopped', max_epochs: 600, scanvi_epochs: 300, umap: false }
     const atlas = atlasOf({ counts, types, batches })
     const state = await walk(await uploadAtlas(lab, atlas, settings), lab.environment, 'PlanCompute')
     expect(await runStepOf(lab, 'Prepare', { state })).toBe(0)

@@ -89,7 +89,7 @@ describe('a surgery', () => {
   })
 
   it('that was interrupted goes on, and comes to the model that it would have come to', async () => {
-    const settings = { ...extend, model: 'plain', max_epochs: 40, name: 'stopped' }
+    const settings = { ...extend, model: 'plain', max_epochs: 300, name: 'stopped' }
     const other = await installed()
     try {
       await inputs(other, 'stopped')
