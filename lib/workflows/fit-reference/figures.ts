@@ -1,16 +1,10 @@
 /** The pictures of `fit-reference`: the course of the training, and how labels are spread over batches. */
 import { type Curve, renderCurves } from '../../report/curve-png.ts'
 import { renderDistribution } from '../../report/distribution-png.ts'
+import type { Plot } from '../parts/plots.ts'
 import type { FitReferenceContext } from './context.ts'
 import type { Reference } from './reference.ts'
 import type { PhaseHistory } from './trained-model.ts'
-
-export interface Plot {
-  file: string
-  title: string
-  caption: string
-  draw(): Promise<Uint8Array>
-}
 
 const phaseNames: Record<string, string> = { scvi: 'scVI', scanvi: 'SCANVI' }
 

@@ -1,11 +1,11 @@
 /** Publish of `fit-reference`: the atlas with what was found out, the model as scvi-tools loads it, page, pictures and tables; result.json last. */
 import { Readable } from 'node:stream'
-import type { ErrorReport } from '../../job/errors.ts'
 import { exportScvi } from '../../models/scvi-export.ts'
 import { type CsvColumn, writeCsv } from '../../report/csv.ts'
 import { renderPage } from '../../report/page.ts'
 import { renderScatter } from '../../report/scatter-png.ts'
 import { countsOf } from '../parts/coded.ts'
+import { type Drawn, drawPlots, type Plot } from '../parts/plots.ts'
 import {
   clearOtherVersion,
   isPublished,
@@ -18,7 +18,7 @@ import {
 import type { StepResult } from '../workflow.ts'
 import { additionsOf } from './additions.ts'
 import type { FitReferenceContext } from './context.ts'
-import { type Plot, plots } from './figures.ts'
+import { plots } from './figures.ts'
 import { type Reference, readReference } from './reference.ts'
 import { reportContent } from './report.ts'
 import { confusionColumns, geneColumns, historyColumns, predictionColumns } from './tables.ts'
@@ -42,12 +42,12 @@ export async function publish(context: FitReferenceContext): Promise<StepResult>
   await once(context, 'model/model.pt', async () => exportScvi(reference.network.model))
   const tables = await writeTables(context, reference)
   context.progress(3, 5, 'files', 'drawing')
-  const { pictures, drawn, failed } = await drawPlots(context, reference)
+  const { pictures, figures, failed } = await drawAll(context, reference)
   notices.push(...failed)
   const outputs = { h5ad, model: 'model/model.pt', report: 'report.html', ...pictures, ...tables }
   context.progress(4, 5, 'files', 'writing the report')
   const told = { ...reference, notices }
-  const content = reportContent(told, { context, outputs, drawn })
+  const content = reportContent(told, { context, outputs, figures })
   await once(context, outputs.report, async () => textBytes(renderPage(content)))
   const { timings } = reference
   await writeResult(context, { outputs, summary: summaryOf(reference), notices, timings })
@@ -72,38 +72,20 @@ async function writeTables(
   return Object.fromEntries(Object.entries(tables).map(([key, [name]]) => [key, name]))
 }
 
-/** The model does not hang on a picture: one that cannot be drawn is told. */
-async function drawPlots(context: FitReferenceContext, reference: Reference) {
-  const pictures: Record<string, string> = {}
-  const drawn: { plot: Plot; png: Uint8Array }[] = []
-  const failed: ErrorReport[] = []
+function drawAll(context: FitReferenceContext, reference: Reference): Promise<Drawn> {
   const { layout, predicted, given, batches } = reference
-  if (layout !== null) {
-    const shown = predicted ?? given ?? batches
-    const colouring = { kind: 'categorical' as const, name: 'Label', ...shown }
-    const { seed } = context.road.settings
-    await once(context, 'umap.png', () =>
-      renderScatter({ xy: layout, colouring, title: context.job.name, seed }),
-    )
-    pictures.umap = 'umap.png'
-  }
-  for (const plot of plots(reference, context)) {
-    context.signal.throwIfAborted()
-    const png = await plot.draw().catch((error: unknown) => notDrawn(error, plot))
-    if ('problem' in png) {
-      failed.push(png)
-      continue
-    }
-    await once(context, plot.file, async () => png)
-    pictures[`plot_${plot.file.replace(/\.png$/, '')}`] = plot.file
-    drawn.push({ plot, png })
-  }
-  return { pictures, drawn, failed }
-}
-
-function notDrawn(error: unknown, { file }: Plot): ErrorReport {
-  const problem = `the plot could not be drawn: ${error instanceof Error ? error.message : String(error)}`
-  return { code: 'PLOT_NOT_DRAWN', place: file, problem, remedy: 'The tables hold what it would have shown' }
+  const { seed } = context.road.settings
+  const colouring = { kind: 'categorical' as const, name: 'Label', ...(predicted ?? given ?? batches) }
+  const map: Plot[] =
+    layout === null
+      ? []
+      : [
+          {
+            ...{ key: 'umap', file: 'umap.png', title: 'Map', caption: '', isOnPage: false },
+            draw: () => renderScatter({ xy: layout, colouring, title: context.job.name, seed }),
+          },
+        ]
+  return drawPlots(context, [...map, ...plots(reference, context)])
 }
 
 function summaryOf({ prepared, fitted, labelled, predicted, network }: Reference): Record<string, unknown> {

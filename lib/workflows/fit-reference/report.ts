@@ -1,12 +1,11 @@
 /** The page of `fit-reference`: what was learnt from, whether the training came to rest, and how far the model can be trusted. */
 import { product } from '../../job/product.ts'
-import type { Colouring, Fact, LabelRow, ReportContent, TextTable } from '../../report/content.ts'
+import type { Colouring, Fact, Figure, LabelRow, ReportContent, TextTable } from '../../report/content.ts'
 import { histogram } from '../../report/histogram.ts'
 import { counted, percentage, wholeNumber } from '../../report/numbers.ts'
 import { countsOf } from '../parts/coded.ts'
 import { costOf, obsColourings, settingFacts } from '../parts/page-parts.ts'
 import type { FitReferenceContext } from './context.ts'
-import type { Plot } from './figures.ts'
 import { measuredNeighbours } from './label.ts'
 import type { Reference } from './reference.ts'
 
@@ -15,10 +14,10 @@ export function reportContent(
   of: {
     context: FitReferenceContext
     outputs: Record<string, string>
-    drawn: readonly { plot: Plot; png: Uint8Array }[]
+    figures: readonly Figure[]
   },
 ): ReportContent {
-  const { context, outputs, drawn } = of
+  const { context, outputs, figures } = of
   const { job, road } = context
   const { prepared, layout, confidence, predicted } = reference
   return {
@@ -57,7 +56,7 @@ export function reportContent(
               groups: predicted,
             }),
           ],
-    figures: drawn.map(({ plot: { title, caption }, png }) => ({ title, caption, png })),
+    figures,
     tables: [...heldOutTables(reference), batchTable(reference)],
     provenance: provenance(reference, context),
     settings: settingFacts(road.settings),

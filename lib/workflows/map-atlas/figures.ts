@@ -1,19 +1,11 @@
 /** The pictures of `map-atlas`: the map by source, label, confidence and batch, the curve of the training, and how labels are distributed. */
-import type { Colouring, Figure } from '../../report/content.ts'
+import type { Colouring } from '../../report/content.ts'
 import { renderCurves } from '../../report/curve-png.ts'
 import { renderDistribution } from '../../report/distribution-png.ts'
 import { renderScatter } from '../../report/scatter-png.ts'
+import type { Plot } from '../parts/plots.ts'
 import type { MapAtlasContext } from './context.ts'
 import { codedOfQuery, type Mapped } from './mapped.ts'
-
-export interface Plot extends Omit<Figure, 'png'> {
-  /** name of its file, and what it is among the outputs */
-  file: string
-  key: string
-  /** shown on the page, which has the map itself */
-  isOnPage: boolean
-  draw(): Promise<Uint8Array>
-}
 
 export function byLabel({ labels }: Pick<Mapped, 'labels'>): Colouring {
   return { kind: 'categorical', name: 'Predicted label', ...labels }

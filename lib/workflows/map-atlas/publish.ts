@@ -8,10 +8,10 @@ import { Readable } from 'node:stream'
 import type { ErrorReport } from '../../job/errors.ts'
 import { readJson } from '../../job/steps.ts'
 import { exportScvi } from '../../models/scvi-export.ts'
-import type { Figure } from '../../report/content.ts'
 import { writeCsv } from '../../report/csv.ts'
 import { renderPage } from '../../report/page.ts'
 import { planNames, planOf } from '../parts/gene-maps.ts'
+import { drawPlots } from '../parts/plots.ts'
 import {
   clearOtherVersion,
   isPublished,
@@ -53,7 +53,7 @@ export async function publish(context: MapAtlasContext): Promise<StepResult> {
   const tables = await writeTables(context, mapped)
   const model = await writeModel(context, mapped)
   context.progress(2, 4, 'files', 'drawing')
-  const { pictures, figures, failed } = await drawPlots(context, mapped)
+  const { pictures, figures, failed } = await drawPlots(context, plots(mapped, context))
   const notices = [...mapped.notices, ...leftOut, ...failed]
   const outputs = { h5ad, report: 'report.html', ...tables, ...model, ...pictures }
   context.progress(3, 4, 'files', 'writing the report')
@@ -134,24 +134,4 @@ async function writeModel(context: MapAtlasContext, { fitted }: Mapped): Promise
   const { model } = await loadAtlasModel(context.stores.models, id)
   await once(context, 'model.pt', async () => exportScvi(model))
   return { model: 'model.pt' }
-}
-
-/** Places and labels do not hang on a picture: one that cannot be drawn is told. */
-async function drawPlots(context: MapAtlasContext, mapped: Mapped) {
-  const pictures: Record<string, string> = {}
-  const figures: Figure[] = []
-  const failed: ErrorReport[] = []
-  for (const { key, file, isOnPage, draw, ...told } of plots(mapped, context)) {
-    context.signal.throwIfAborted()
-    try {
-      const png = await draw()
-      await once(context, file, async () => png)
-      pictures[key] = file
-      if (isOnPage) figures.push({ ...told, png })
-    } catch (error) {
-      const problem = `it could not be drawn: ${error instanceof Error ? error.message : String(error)}`
-      failed.push({ code: 'PLOT_NOT_DRAWN', place: file, problem, remedy: 'The tables hold the numbers' })
-    }
-  }
-  return { pictures, figures, failed }
 }

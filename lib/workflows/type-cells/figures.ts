@@ -1,22 +1,16 @@
 /** The plots of `type-cells`, under SpatialCore's names: what each shows, and the picture. */
 
 import { renderConfidence } from '../../report/confidence-png.ts'
-import type { Figure } from '../../report/content.ts'
 import { renderDotplot } from '../../report/dotplot-png.ts'
 import { renderHeatmap } from '../../report/heatmap-png.ts'
 import { renderMarkerCheck } from '../../report/marker-check-png.ts'
 import { renderOntologyTable } from '../../report/ontology-table-png.ts'
 import { renderReliability } from '../../report/reliability-png.ts'
+import type { Plot } from '../parts/plots.ts'
 import type { TypeCellsContext } from './context.ts'
 import { ontologyRows } from './tables.ts'
 import type { Typed } from './typed.ts'
 import type { StoredMatrix } from './validate.ts'
-
-export interface Plot extends Omit<Figure, 'png'> {
-  /** name of its file */
-  file: string
-  draw(): Promise<Uint8Array>
-}
 
 const prefix = 'celltyping'
 /** of a z-score, where the colours end */

@@ -10,6 +10,7 @@ import { renderPage } from '../../report/page.ts'
 import { renderScatter } from '../../report/scatter-png.ts'
 import { countsOf } from '../parts/coded.ts'
 import { filesOfModel } from '../parts/model-files.ts'
+import { type Drawn, drawPlots, type Plot } from '../parts/plots.ts'
 import {
   clearOtherVersion,
   isPublished,
@@ -23,7 +24,7 @@ import { readScores } from '../parts/scores.ts'
 import type { StepResult } from '../workflow.ts'
 import { countsNotice, typedAdditions } from './columns.ts'
 import type { TypeCellsContext } from './context.ts'
-import { type Plot, plots } from './figures.ts'
+import { plots } from './figures.ts'
 import { predictionColumns } from './predictions.ts'
 import { reportContent } from './report.ts'
 import { scatterOf } from './report-map.ts'
@@ -54,11 +55,11 @@ export async function publish(context: TypeCellsContext): Promise<StepResult> {
   const tables = await writeTables(context, told)
   const model = await writeModel(context, told)
   const training = await writeTrainingCells(context, told)
-  const { pictures, drawn, failed } = await drawPlots(context, told)
+  const { pictures, figures, failed } = await drawAll(context, told)
   notices.push(...training.notices, ...failed)
   const outputs = { h5ad, report: 'report.html', ...pictures, ...tables, ...model, ...training.outputs }
   context.progress(5, 6, 'files', 'writing the report')
-  const content = reportContent(told, { context, outputs, figures: drawn })
+  const content = reportContent(told, { context, outputs, figures })
   await once(context, outputs.report, async () => textBytes(renderPage(content)))
   await writeResult(context, { outputs, summary: summaryOf(typed), notices, timings: typed.timings })
   context.progress(6, 6, 'files', 'done')
@@ -119,36 +120,29 @@ async function writeTrainingCells(context: TypeCellsContext, typed: Typed) {
   return { notices: await writeTraining(context, typed), outputs: { training: trainingFile } }
 }
 
-/** The labels do not hang on a plot: one that cannot be drawn is told. */
-async function drawPlots(context: TypeCellsContext, typed: Typed) {
-  const pictures: Record<string, string> = {}
-  const drawn: { plot: Plot; png: Uint8Array }[] = []
-  const failed: ErrorReport[] = []
+/** The map, and what `generate_plots` asks for. */
+async function drawAll(context: TypeCellsContext, typed: Typed): Promise<Drawn> {
   const scatter = scatterOf(typed, context)
-  if (scatter !== null) {
-    context.progress(2, 6, 'files', 'drawing the map')
-    await once(context, 'umap.png', () => renderScatter(scatter))
-    pictures.umap = 'umap.png'
-  }
-  if (!context.road.settings.generate_plots) return { pictures, drawn, failed }
-  context.progress(3, 6, 'files', 'drawing plots')
-  for (const plot of plots(typed, context)) {
-    context.signal.throwIfAborted()
-    const png = await plot.draw().catch((error: unknown) => notDrawn(error, plot))
-    if ('problem' in png) {
-      failed.push(png)
-      continue
-    }
-    await once(context, plot.file, async () => png)
-    pictures[`plot_${plot.file.replace(/^celltyping_|\.png$/g, '')}`] = plot.file
-    drawn.push({ plot, png })
-  }
-  return { pictures, drawn, failed }
-}
-
-function notDrawn(error: unknown, { file }: Plot): ErrorReport {
-  const problem = `the plot could not be drawn: ${error instanceof Error ? error.message : String(error)}`
-  return { code: 'PLOT_NOT_DRAWN', place: file, problem, remedy: 'The tables hold what it would have shown' }
+  const map: Plot[] =
+    scatter === null
+      ? []
+      : [
+          {
+            key: 'umap',
+            file: 'umap.png',
+            title: 'Map',
+            caption: '',
+            isOnPage: false,
+            draw: () => renderScatter(scatter),
+          },
+        ]
+  context.progress(2, 6, 'files', 'drawing')
+  const wanted = context.road.settings.generate_plots ? plots(typed, context) : []
+  const named = wanted.map((plot) => ({
+    ...plot,
+    key: `plot_${plot.file.replace(/^celltyping_|\.png$/g, '')}`,
+  }))
+  return drawPlots(context, [...map, ...named])
 }
 
 function summaryOf({ prepared, fitted, labels, labelled, reasons }: Typed): Record<string, unknown> {

@@ -1,12 +1,11 @@
 /** The page of `type-cells`: what was learnt from, how far the labels can be trusted, and what speaks against them. */
 import { product } from '../../job/product.ts'
-import type { Fact, ReportContent } from '../../report/content.ts'
+import type { Fact, Figure, ReportContent } from '../../report/content.ts'
 import { histogram } from '../../report/histogram.ts'
 import { percentage, wholeNumber } from '../../report/numbers.ts'
 import { countsOf } from '../parts/coded.ts'
 import { costOf, settingFacts } from '../parts/page-parts.ts'
 import type { TypeCellsContext } from './context.ts'
-import type { Plot } from './figures.ts'
 import { colourings, layoutOf } from './report-map.ts'
 import { labelTable, tables } from './report-tables.ts'
 import type { Typed } from './typed.ts'
@@ -16,7 +15,7 @@ export function reportContent(
   of: {
     context: TypeCellsContext
     outputs: Record<string, string>
-    figures: readonly { plot: Plot; png: Uint8Array }[]
+    figures: readonly Figure[]
   },
 ): ReportContent {
   const { context, outputs, figures } = of
@@ -47,7 +46,7 @@ export function reportContent(
         groups: typed.predicted,
       }),
     ],
-    figures: figures.map(({ plot: { title, caption }, png }) => ({ title, caption, png })),
+    figures,
     tables: tables(typed),
     provenance: provenance(typed, context),
     settings: settingFacts(settings),
