@@ -15,12 +15,13 @@ import { neighbourMeasures } from '../../lib/labels/neighbour-measures.ts'
 import { beginning } from '../../lib/models/fit-network.ts'
 import { splitCells } from '../../lib/models/minibatches.ts'
 import { openRunner } from '../../lib/models/network-runner.ts'
-import { type Schedule, trainNetwork } from '../../lib/models/network-training.ts'
+import { trainNetwork } from '../../lib/models/network-training.ts'
 import { scviInference } from '../../lib/models/scvi-inference.ts'
 import type { ScviShape } from '../../lib/models/scvi-network.ts'
 import { joinWeights, type Weight } from '../../lib/models/state-dict.ts'
 import type { TrainingCells } from '../../lib/models/training-cells.ts'
 import { checkpointBytes, readCheckpoint } from '../../lib/models/training-checkpoint.ts'
+import type { Schedule } from '../../lib/models/training-schedule.ts'
 import { nearestNeighbours } from '../../lib/neighbours/nearest-neighbours.ts'
 import { collectTrainingCounts } from '../../lib/prep/training-counts.ts'
 import { sharedPath } from '../../test/support/shared.ts'
@@ -137,7 +138,7 @@ async function ours(cells: Cells, seed: number): Promise<Outcome & Costs> {
     epochs,
     batchSize: 128,
     rate: 1e-3,
-    warmUp: { over: 400, unit: 'epochs', least: 0, most: 1 },
+    warmUp: { over: 400, least: 0, most: 1 },
     validateEvery: null,
     earlyStopping: null,
     plateau: null,

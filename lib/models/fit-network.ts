@@ -10,11 +10,12 @@ import { firstWeights } from './first-weights.ts'
 import { type Split, splitCells } from './minibatches.ts'
 import { builder, type WeightSpec } from './network.ts'
 import { type NetworkTask, networkOf } from './network-task.ts'
-import type { Schedule, TrainingState } from './network-training.ts'
+import type { TrainingState } from './network-training.ts'
 import { type ThreadTrained, type TrainingWatch, trainInThread } from './network-training-thread.ts'
 import type { Weight } from './state-dict.ts'
 import type { TrainingCells } from './training-cells.ts'
 import type { TrainingPlan } from './training-graph.ts'
+import type { Schedule } from './training-schedule.ts'
 
 /** Every weight and statistic of a network, with how it begins. */
 export function weightsOfTask(task: NetworkTask): Map<string, WeightSpec> {

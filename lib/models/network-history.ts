@@ -1,6 +1,7 @@
 /** What a training told of its epochs as the figures that scvi-tools keeps, so that an exported model shows the same curves. */
-import type { EpochRecord } from './network-training.ts'
+
 import type { HistorySeries } from './scvi-model.ts'
+import type { EpochRecord } from './training-schedule.ts'
 
 /** By the names of scvi-tools; a figure that was not told of an epoch has no value there. */
 export function historyOf(records: readonly EpochRecord[]): Map<string, HistorySeries> {

@@ -8,8 +8,9 @@ import type { Provider } from '../graph/session.ts'
 import { BadInput, type ErrorReport, StoreFailure } from '../job/errors.ts'
 import type { Split } from './minibatches.ts'
 import type { RunnerOptions } from './network-runner.ts'
-import type { EpochRecord, Schedule, Trained, TrainingState } from './network-training.ts'
+import type { Trained, TrainingState } from './network-training.ts'
 import type { Weight } from './state-dict.ts'
+import type { EpochRecord, Schedule } from './training-schedule.ts'
 
 /** In a bundle the worker is a file beside this code. */
 const workerFile = new URL(

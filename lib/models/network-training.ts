@@ -7,42 +7,12 @@
  */
 import { type ErrorReport, StoreFailure } from '../job/errors.ts'
 import { type Random, type RandomState, random, restoreRandom } from '../job/random.ts'
+import { logFactorials } from './log-factorial.ts'
 import type { Batches } from './minibatch-feeds.ts'
 import { cellsPerClass, minibatches, type Split, shuffled } from './minibatches.ts'
 import type { Carried, Runner, StepsTold } from './network-runner.ts'
 import type { TrainingCells } from './training-cells.ts'
-
-export interface Schedule {
-  epochs: number
-  batchSize: number
-  rate: number
-  /** the weight of the divergence rises from `least` to `most` over these epochs or steps; `most` from the start when null */
-  warmUp: { over: number; unit: 'epochs' | 'steps'; least: number; most: number } | null
-  /** epochs between two looks at the validation cells; null for none */
-  validateEvery: number | null
-  /** epochs without a better validation elbo after which training ends */
-  earlyStopping: { patience: number; minDelta: number } | null
-  /** epochs without a better validation elbo after which the rate is multiplied by `factor` */
-  plateau: { patience: number; factor: number; threshold: number; least: number } | null
-  /** cells of each class that teach the classifier in an epoch; all when null */
-  labelledPerClass: number | null
-  seed: number
-}
-
-/** One epoch as told; names are those of scvi-tools' history. */
-export interface EpochRecord {
-  epoch: number
-  train_loss: number
-  elbo_train: number
-  reconstruction_loss_train: number
-  kl_local_train: number
-  classification_loss_train?: number
-  elbo_validation?: number
-  reconstruction_loss_validation?: number
-  kl_local_validation?: number
-  kl_weight: number
-  rate: number
-}
+import { type Best, type EpochRecord, heed, klWeight, noBest, type Schedule } from './training-schedule.ts'
 
 export interface TrainingState {
   carried: Carried
@@ -54,8 +24,7 @@ export interface TrainingState {
   /** sums over the steps of this epoch that are done */
   sums: EpochSums
   history: EpochRecord[]
-  /** of early stopping and of the plateau: the best value, and epochs since */
-  best: { stop: number | null; stopSince: number; plateau: number | null; plateauSince: number }
+  best: Best
   rollbacks: number
 }
 
@@ -99,7 +68,7 @@ export async function trainNetwork(
   { onEpoch, onSteps, ask, onState }: TrainingHooks = {},
 ): Promise<Trained> {
   const notices: ErrorReport[] = []
-  const factorials = logFactorials(data)
+  const factorials = factorialsOf(data)
   const lastState = (state: TrainingState): TrainingState => ({ ...state, carried: runner.carried() })
   let state = from ?? freshState(runner, schedule)
   runner.restore(state.carried)
@@ -111,11 +80,12 @@ export async function trainNetwork(
     const batches = Object.fromEntries(
       Object.entries(plan).map(([group, steps]) => [group, steps.slice(state.step)]),
     )
-    const klWeight = klWeightAt(state, { steps: plan.cells!.length, schedule })
+    const { epoch } = state
+    const weight = klWeight(schedule, epoch)
     const begun = state
     const { told, steps } = await runner.train(batches, {
       rate: state.rate,
-      klWeight,
+      klWeight: weight,
       random: generator,
       onSteps(done) {
         onSteps?.({ epoch: begun.epoch, step: begun.step + done, steps: plan.cells!.length })
@@ -137,13 +107,14 @@ export async function trainNetwork(
       state = stored
       continue
     }
-    const record = await finishEpoch(state, { runner, split, schedule, klWeight, factorials, data })
-    const next = afterEpoch(state, { record, schedule })
-    state = lastState(next.state)
+    const record = await finishEpoch(state, { runner, split, schedule, klWeight: weight, factorials })
+    const { isLast, ...next } = heed(schedule, { ...state, elbo: record.elbo_validation })
+    const history = [...state.history, record]
+    state = lastState({ ...state, ...next, epoch: epoch + 1, step: 0, sums: noSums, history })
     good = state
     onEpoch?.(record)
     if (answer !== 'on') onState?.(state)
-    if (next.isLast) break
+    if (isLast) break
     if (answer === 'stop') return { state, isDone: state.epoch >= schedule.epochs, notices }
   }
   return { state, isDone: true, notices }
@@ -158,7 +129,7 @@ function freshState(runner: Runner, { rate, seed }: Schedule): TrainingState {
     rate,
     sums: noSums,
     history: [],
-    best: { stop: null, stopSince: 0, plateau: null, plateauSince: 0 },
+    best: noBest,
     rollbacks: 0,
   }
 }
@@ -181,16 +152,6 @@ function epochPlan(
   const labelled = minibatches(shuffled(taught, own), batchSize)
   // as often as the longer loader has minibatches, from the start again
   return { cells, labelled: cells.map((_, i) => labelled[i % labelled.length]!) }
-}
-
-function klWeightAt(
-  { epoch, step }: TrainingState,
-  { steps, schedule }: { steps: number; schedule: Schedule },
-): number {
-  const { warmUp } = schedule
-  if (warmUp === null) return 1
-  const at = warmUp.unit === 'epochs' ? epoch : epoch * steps + step
-  return at >= warmUp.over ? warmUp.most : warmUp.least + (at / warmUp.over) * (warmUp.most - warmUp.least)
 }
 
 function added(
@@ -237,7 +198,6 @@ interface EpochEnd {
   split: Split
   schedule: Schedule
   klWeight: number
-  data: TrainingCells
   /** log(x!) summed, of each cell */
   factorials: Float64Array
 }
@@ -275,43 +235,9 @@ async function finishEpoch(
   }
 }
 
-function afterEpoch(
-  state: TrainingState,
-  { record, schedule }: { record: EpochRecord; schedule: Schedule },
-): { state: TrainingState; isLast: boolean } {
-  const { earlyStopping, plateau } = schedule
-  const best = { ...state.best }
-  let { rate } = state
-  let isLast = false
-  const elbo = record.elbo_validation
-  if (elbo !== undefined && earlyStopping !== null) {
-    const isBetter = best.stop === null || elbo < best.stop - earlyStopping.minDelta
-    if (isBetter) best.stop = elbo
-    best.stopSince = isBetter ? 0 : best.stopSince + 1
-    isLast = best.stopSince >= earlyStopping.patience
-  }
-  if (elbo !== undefined && plateau !== null) {
-    const isBetter = best.plateau === null || elbo < best.plateau - plateau.threshold
-    if (isBetter) best.plateau = elbo
-    best.plateauSince = isBetter ? 0 : best.plateauSince + 1
-    if (best.plateauSince > plateau.patience) {
-      rate = Math.max(plateau.least, rate * plateau.factor)
-      best.plateauSince = 0
-    }
-  }
-  const history = [...state.history, record]
-  return { state: { ...state, epoch: state.epoch + 1, step: 0, sums: noSums, history, best, rate }, isLast }
-}
-
 /** log(x!) summed over the counts of each cell; the constant that the graph leaves out. */
-function logFactorials({ cells, indptr, counts }: TrainingCells): Float64Array {
-  const table = [0]
-  const logFactorial = (x: number): number => {
-    if (x > 170)
-      return (x + 0.5) * Math.log(x) - x + 0.5 * Math.log(2 * Math.PI) + 1 / (12 * x) - 1 / (360 * x ** 3)
-    for (let i = table.length; i <= x; i++) table.push(table[i - 1]! + Math.log(i))
-    return table[x]!
-  }
+function factorialsOf({ cells, indptr, counts }: TrainingCells): Float64Array {
+  const logFactorial = logFactorials()
   return Float64Array.from({ length: cells }, (_, cell) => {
     let sum = 0
     for (let i = indptr[cell]!; i < indptr[cell + 1]!; i++) sum += logFactorial(counts[i]!)

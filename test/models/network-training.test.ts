@@ -9,12 +9,13 @@ import { splitCells } from '../../lib/models/minibatches.ts'
 import { builder } from '../../lib/models/network.ts'
 import { openRunner, type RunnerOptions } from '../../lib/models/network-runner.ts'
 import { type NetworkTask, networkOf } from '../../lib/models/network-task.ts'
-import { type Schedule, trainNetwork } from '../../lib/models/network-training.ts'
+import { trainNetwork } from '../../lib/models/network-training.ts'
 import { trainInThread } from '../../lib/models/network-training-thread.ts'
 import type { ScviShape } from '../../lib/models/scvi-network.ts'
 import type { Weight } from '../../lib/models/state-dict.ts'
 import type { TrainingCells } from '../../lib/models/training-cells.ts'
 import { checkpointBytes, readCheckpoint } from '../../lib/models/training-checkpoint.ts'
+import type { Schedule } from '../../lib/models/training-schedule.ts'
 import { type KangCells, kangCells } from '../support/kang-cells.ts'
 import { hasShared, sharedPath } from '../support/shared.ts'
 
@@ -40,7 +41,7 @@ const schedule: Schedule = {
   epochs: 3,
   batchSize: 128,
   rate: 1e-3,
-  warmUp: { over: 400, unit: 'epochs', least: 0, most: 1 },
+  warmUp: { over: 400, least: 0, most: 1 },
   validateEvery: 1,
   earlyStopping: null,
   plateau: null,

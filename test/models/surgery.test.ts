@@ -18,7 +18,7 @@ const schedule = {
   epochs: 30,
   batchSize: 128,
   rate: 1e-3,
-  warmUp: { over: 400, unit: 'epochs', least: 0, most: 1 },
+  warmUp: { over: 400, least: 0, most: 1 },
   validateEvery: null,
   earlyStopping: null,
   plateau: null,

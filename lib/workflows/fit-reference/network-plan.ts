@@ -1,9 +1,9 @@
 /** From settings, under scvi-tools' names, to what is trained and how: shape of the network, schedule of each of its two trainings, optimiser. */
 import type { FitReferenceSettings } from '../../job/settings/fit-reference.ts'
 import type { NetworkFit } from '../../models/fit-network.ts'
-import type { Schedule } from '../../models/network-training.ts'
 import type { ScanviShape } from '../../models/scanvi-network.ts'
 import type { ScviShape } from '../../models/scvi-network.ts'
+import type { Schedule } from '../../models/training-schedule.ts'
 import type { Prepared } from './prepare.ts'
 
 export function scviShape(prepared: Prepared, settings: FitReferenceSettings): ScviShape {
@@ -48,7 +48,6 @@ export function scheduleFor(settings: FitReferenceSettings, epochs: number): Sch
     warmUp: {
       // of none the first epoch has the whole weight already
       over: Math.max(0, warmUp),
-      unit: 'epochs',
       least: settings.min_kl_weight,
       most: settings.max_kl_weight,
     },

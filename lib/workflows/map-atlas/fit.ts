@@ -12,9 +12,9 @@ import { beginAdaptation } from '../../models/adapt-model.ts'
 import { saveModel } from '../../models/bundle.ts'
 import type { NetworkFit } from '../../models/fit-network.ts'
 import type { NetworkTask } from '../../models/network-task.ts'
-import type { EpochRecord, Schedule } from '../../models/network-training.ts'
 import { requireDecoder, type ScanviModel } from '../../models/scvi-model.ts'
 import type { SurgeryFlags } from '../../models/surgery.ts'
+import type { EpochRecord, Schedule } from '../../models/training-schedule.ts'
 import { readCellCodes, readTrainingCells } from '../parts/count-shards.ts'
 import { forgetPhases, type Phase, trainPhase } from '../parts/train-network.ts'
 import type { StepResult } from '../workflow.ts'
@@ -121,7 +121,7 @@ function scheduleOf(settings: MapAtlasSettings): Schedule {
     epochs: max_epochs,
     batchSize: batch_size,
     rate: lr,
-    warmUp: n_epochs_kl_warmup === 0 ? null : { over: n_epochs_kl_warmup, unit: 'epochs', least: 0, most: 1 },
+    warmUp: n_epochs_kl_warmup === 0 ? null : { over: n_epochs_kl_warmup, least: 0, most: 1 },
     validateEvery: 1,
     earlyStopping: early_stopping ? { patience: early_stopping_patience, minDelta: 0 } : null,
     plateau: null,
