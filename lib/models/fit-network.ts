@@ -2,27 +2,18 @@
  * Trains a network from what is known of it to weights: how it begins, and one training in a thread
  * with what it goes on from. What comes out is split weights, as state-dict.ts has them.
  */
-import { input } from '../graph/expression.ts'
-import { wholeFeeds } from '../graph/feeds.ts'
 import type { Provider } from '../graph/session.ts'
 import { random } from '../job/random.ts'
 import { firstWeights } from './first-weights.ts'
 import { type Split, splitCells } from './minibatches.ts'
-import { builder, type WeightSpec } from './network.ts'
-import { type NetworkTask, networkOf } from './network-task.ts'
+import type { NetworkTask } from './network-task.ts'
 import type { TrainingState } from './network-training.ts'
 import { type ThreadTrained, type TrainingWatch, trainInThread } from './network-training-thread.ts'
+import { networkWeights } from './scvi-tensors.ts'
 import type { Weight } from './state-dict.ts'
 import type { TrainingCells } from './training-cells.ts'
 import type { TrainingPlan } from './training-graph.ts'
 import type { Schedule } from './training-schedule.ts'
-
-/** Every weight and statistic of a network, with how it begins. */
-export function weightsOfTask(task: NetworkTask): Map<string, WeightSpec> {
-  const into = builder('training', { feeds: wholeFeeds() })
-  networkOf(task)(into, (name) => input(name, { type: 'float32', shape: [] }))
-  return new Map([...into.weights].map(([name, { shape, start, kind }]) => [name, { shape, start, kind }]))
-}
 
 /**
  * As a network begins: drawn by the seed, but for the weights that a trained one has already.
@@ -32,7 +23,7 @@ export function beginning(
   task: NetworkTask,
   { seed, trained }: { seed: number; trained?: ReadonlyMap<string, Weight> },
 ): Map<string, Weight> {
-  const weights = firstWeights(weightsOfTask(task), random(seed).fork('weights'))
+  const weights = firstWeights(networkWeights(task), random(seed).fork('weights'))
   for (const [name, weight] of trained ?? []) {
     const there = weights.get(name)
     if (there !== undefined && String(there.shape) === String(weight.shape)) weights.set(name, weight)

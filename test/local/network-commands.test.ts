@@ -1,4 +1,4 @@
-/** Contract: models of scvi-tools come in from a folder, a file, the web or a bucket, are listed, and go out as scvi-tools reads them. */
+/** Contract: models of scvi-tools come in from a folder, a file, the web or a bucket, are listed, and go out in its layout. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'

@@ -1,18 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { input } from '../../lib/graph/expression.ts'
-import { wholeFeeds } from '../../lib/graph/feeds.ts'
 import type { ErrorReport } from '../../lib/job/errors.ts'
 import { random } from '../../lib/job/random.ts'
-import { firstWeights } from '../../lib/models/first-weights.ts'
+import { beginning } from '../../lib/models/fit-network.ts'
 import { splitCells } from '../../lib/models/minibatches.ts'
-import { builder } from '../../lib/models/network.ts'
 import { openRunner, type RunnerOptions } from '../../lib/models/network-runner.ts'
-import { type NetworkTask, networkOf } from '../../lib/models/network-task.ts'
+import type { NetworkTask } from '../../lib/models/network-task.ts'
 import { trainNetwork } from '../../lib/models/network-training.ts'
 import { trainInThread } from '../../lib/models/network-training-thread.ts'
 import type { ScviShape } from '../../lib/models/scvi-network.ts'
-import type { Weight } from '../../lib/models/state-dict.ts'
 import type { TrainingCells } from '../../lib/models/training-cells.ts'
 import { checkpointBytes, readCheckpoint } from '../../lib/models/training-checkpoint.ts'
 import type { Schedule } from '../../lib/models/training-schedule.ts'
@@ -49,18 +45,12 @@ const schedule: Schedule = {
   seed: 0,
 }
 
-function weightsOf(task: NetworkTask, seed: number): Map<string, Weight> {
-  const into = builder('training', { feeds: wholeFeeds() })
-  networkOf(task)(into, (name) => input(name, { type: 'float32', shape: [] }))
-  return firstWeights(into.weights, random(seed).fork('weights'))
-}
-
 function setUp(task: NetworkTask, data: TrainingCells, seed: number) {
   const split = splitCells(
     Int32Array.from({ length: data.cells }, (_, cell) => cell),
     { share: 0.9, random: random(seed).fork('split'), batchSize: 128, isExact: false },
   )
-  return { task, data, optimiser, weights: weightsOf(task, seed), split }
+  return { task, data, optimiser, weights: beginning(task, { seed }), split }
 }
 
 async function train(set: ReturnType<typeof setUp>, plan: Schedule, notices: ErrorReport[] = []) {

@@ -127,7 +127,7 @@ function summary({ prepared, fitted }: Reference, { road }: FitReferenceContext)
     `The raw counts in ${counts.matrix} were taken over ${wholeNumber(prepared.modelGenes.length)} genes: ${which}.${binned} The file's own matrices are unchanged.`,
     `${batches === 1 ? 'One batch' : `${wholeNumber(batches)} batches`} by "${settings.batch_key}"${settings.encode_covariates ? ', which encoder and decoder see' : ', which only the decoder sees: surgery cannot move a query'}.`,
     `Trained for ${epochs.join(' and ')} epochs on ${fitted.provider === 'cpu' ? 'the processor' : `a GPU (${fitted.provider})`}.${back > 0 ? ` The loss was no number ${counted(back, 'time')}: see the notices.` : ''}`,
-    `The model is in the model store as "${settings.name}": name it as the model of a map-atlas job. model.pt is the same for scvi-tools.`,
+    `The model is in the model store as "${settings.name}": name it as the model of a map-atlas job. model.pt is the same in the layout of scvi-tools.`,
   ]
 }
 
@@ -248,7 +248,7 @@ function provenance({ network, fitted, prepared }: Reference, { road }: FitRefer
 
 const fileNotes: Record<string, string> = {
   h5ad: 'the atlas with its place in the latent space and the labels that the model gives',
-  model: 'the model as scvi-tools loads it: name its folder there',
+  model: 'the model in the layout of scvi-tools: name its folder there',
   report: 'this page',
   umap: 'the map as a picture',
   predictions: 'one line a cell',

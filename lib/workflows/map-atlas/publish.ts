@@ -1,6 +1,6 @@
 /**
  * Publish of `map-atlas`: the query with places and labels beside what was there, or atlas and query as one file; the page, its pictures and
- * tables, and the adapted model as scvi-tools reads it; result.json last.
+ * tables, and the adapted model in the layout of scvi-tools; result.json last.
  */
 import { createReadStream } from 'node:fs'
 import { join } from 'node:path'

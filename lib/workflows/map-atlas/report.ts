@@ -126,7 +126,7 @@ function summary(mapped: Mapped, { context }: PageParts): string[] {
   ]
   if (fitted?.model != null)
     lines.push(
-      `The adapted model is "${fitted.name}" in the model store, and model.pt beside this page, as scvi-tools reads it.`,
+      `The adapted model is "${fitted.name}" in the model store, and model.pt beside this page, in the layout of scvi-tools.`,
     )
   if (agreement !== null) lines.push(...agreementLines(agreement))
   return lines
@@ -197,7 +197,7 @@ function files(outputs: Record<string, string>): ReportContent['files'] {
     h5ad: 'the cells with their places and labels',
     report: 'this page',
     predictions: 'label and probability of every cell of the query as a table',
-    model: 'the adapted model, as scvi-tools reads it',
+    model: 'the adapted model, in the layout of scvi-tools',
     dropped_genes: 'genes that only one of both files has',
     umap: 'the map by label',
     umap_source: 'the map by atlas and query',
