@@ -56,8 +56,8 @@ export interface Runner {
   look(cells: readonly Int32Array[], random: Random): Promise<{ reconstruction: number; divergence: number }>
   /** milliseconds that sessions ran so far: what a training takes beyond them is lost */
   running(): number
-  /** as it is now, not to be written to: each run of steps leaves arrays of its own, so it stays as it is */
-  carried(): Carried
+  /** a copy */
+  carried(): Record<string, Float32Array>
   restore(carried: Carried): void
   close(): Promise<void>
 }
@@ -157,7 +157,7 @@ export async function openRunner(
       return sums
     },
     running: () => running,
-    carried: () => ({ ...state }),
+    carried: () => Object.fromEntries(Object.entries(state).map(([name, values]) => [name, values.slice()])),
     restore(carried) {
       for (const name of made.carried)
         if (carried[name] === undefined) throw new Error(`no ${name} to go on from`)
