@@ -3,7 +3,8 @@
  * swift-proxy, swift-account, swift-container, swift-object and memcached.
  *
  * One process of each kind, one device, one replica. Traps: an object server that waits less than a second for the listing's
- * database forgets to list under load, so all waits are long; the servers leave our process group, and would outlive a killed test.
+ * database forgets to list under load, so all waits are long; the servers leave our process group, and would outlive a killed test; a
+ * proxy that asks before the only server of a kind listens answers 503, and then leaves that server alone for a minute.
  */
 import { execFile, spawn } from 'node:child_process'
 import { mkdir, open as openFile, readFile, writeFile } from 'node:fs/promises'
@@ -66,16 +67,12 @@ export async function startSwift(): Promise<Swift> {
     await writeConfiguration(folder.path, { proxy, cache, storePorts })
     const memory = ['memcached', '-u', userInfo().username, '-l', '127.0.0.1', '-p', String(cache)]
     running.push(await startProgram(folder.path, memory))
-    for (const name of [...stores, 'proxy']) {
-      running.push(
-        await startProgram(folder.path, [
-          `swift-${name}-server`,
-          join(folder.path, `${name}-server.conf`),
-          '-v',
-        ]),
-      )
-    }
-    await healthy(proxy, running)
+    const server = (name: string) =>
+      startProgram(folder.path, [`swift-${name}-server`, join(folder.path, `${name}-server.conf`), '-v'])
+    for (const name of stores) running.push(await server(name))
+    for (const port of storePorts) await answers(port, running)
+    running.push(await server('proxy'))
+    await answers(proxy, running)
     const endpoint = `http://127.0.0.1:${proxy}`
     const client = () => {
       const made = new S3Client({ endpoint, region: 'us-east-1', credentials: swiftCredentials })
@@ -180,7 +177,10 @@ async function writeConfiguration(
   await write('proxy-server', [
     ['DEFAULT', { ...common, bind_port: proxy }],
     ['pipeline:main', { pipeline: [...filters, 'proxy-server'].join(' ') }],
-    ['app:proxy-server', { use: 'egg:swift#proxy', account_autocreate: true, ...patience }],
+    [
+      'app:proxy-server',
+      { use: 'egg:swift#proxy', account_autocreate: true, error_suppression_limit: 1_000_000, ...patience },
+    ],
     ...filters.map((name): Section => {
       return [
         `filter:${name}`,
@@ -198,11 +198,11 @@ async function buildRing(folder: string, name: string, port: number): Promise<vo
   await run('swift-ring-builder', [builder, 'rebalance'])
 }
 
-/** @throws with the programs' own words when one of them ends, or none answers in half a minute */
-async function healthy(port: number, running: Running[]): Promise<void> {
+/** Anything at all: the stores know no such path. @throws with the programs' own words when one of them ends, or none answers in half a minute */
+async function answers(port: number, running: Running[]): Promise<void> {
   for (let tried = 0; tried < startTries && !running.some((program) => program.ended()); tried++) {
     const answer = await fetch(`http://127.0.0.1:${port}/healthcheck`).catch(() => undefined)
-    if (answer?.ok) return
+    if (answer !== undefined) return
     await wait(pollMs)
   }
   const logs = await Promise.all(running.map(({ log }) => readFile(log, 'utf8')))
