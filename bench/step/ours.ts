@@ -13,9 +13,9 @@ import { firstWeights } from '../../lib/models/first-weights.ts'
 import { feedMaker } from '../../lib/models/minibatch-feeds.ts'
 import { type NetworkTask, networkOf } from '../../lib/models/network-task.ts'
 import type { ScviShape } from '../../lib/models/scvi-network.ts'
-import { sumsOf, type TrainingCells } from '../../lib/models/training-cells.ts'
 import { type TrainingGraph, trainingGraph } from '../../lib/models/training-graph.ts'
 import { median } from '../section.ts'
+import { simulatedCounts } from '../simulated-counts.ts'
 
 const [kind = '', genes = 0, steps = 0, threads = 0] = process.argv
   .slice(2)
@@ -48,32 +48,6 @@ const task: NetworkTask =
     : { kind: 'scvi', shape }
 const draw = random(5)
 
-/** A tenth of the counts above zero. */
-function simulated(cells: number): TrainingCells {
-  const indptr = new Float64Array(cells + 1)
-  const [indices, counts]: number[][] = [[], []]
-  for (let cell = 0; cell < cells; cell++) {
-    for (let gene = 0; gene < genes; gene++) {
-      if (draw.uniform() > 0.1) continue
-      indices!.push(gene)
-      counts!.push(1 + Math.floor(-3 * Math.log(1 - draw.uniform())))
-    }
-    indptr[cell + 1] = indices!.length
-  }
-  const codes = (of: number) => Int32Array.from({ length: cells }, () => Math.floor(draw.uniform() * of))
-  const entries = { indices: Int32Array.from(indices!), counts: Float32Array.from(counts!) }
-  return {
-    cells,
-    genes,
-    indptr,
-    ...entries,
-    library: sumsOf({ cells, indptr, counts: entries.counts }),
-    categories: [codes(2)],
-    continuous: null,
-    labels: codes(classes),
-  }
-}
-
 function feedsOf(made: TrainingGraph): Record<string, Tensor> {
   const cells = batchSize * steps
   const batches = Array.from({ length: steps }, (_, step) =>
@@ -81,7 +55,7 @@ function feedsOf(made: TrainingGraph): Record<string, Tensor> {
   )
   const groups = kind === 'scanvi' ? { cells: batches, labelled: batches } : { cells: batches }
   const fed: Record<string, Tensor> = {
-    ...feedMaker(made, simulated(cells)).feed(groups, draw),
+    ...feedMaker(made, simulatedCounts({ cells, genes, classes }, 5)).feed(groups, draw),
     steps: int64([steps], []),
     rate: float32(Float32Array.of(1e-3), []),
     'kl-weight': float32(Float32Array.of(0.1), []),

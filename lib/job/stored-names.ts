@@ -29,6 +29,8 @@ export interface AnnotationNames {
   uncertainty: string
   /** obs: Cell Ontology id of the label, "unknown" where it has none */
   ontologyId: string
+  /** obs, of a network: the label by a further column of its reference, and how unsure it is */
+  ofColumn(column: string): { predicted: string; uncertainty: string }
   /** obs, of several models: which one the cell's own label is of */
   model: string
   /** obs, with voting: the label of the cell alone, before its cluster was asked */
@@ -61,6 +63,11 @@ export function annotationNames(prefix: string): AnnotationNames {
     predictedRaw: `${prefix}_predicted_raw`,
     uncertainty: `${prefix}_predicted_uncertainty`,
     ontologyId: `${prefix}_predicted_ontology_term_id`,
+    ofColumn: (column) => {
+      // HDF5 takes "/" for a path
+      const predicted = `${prefix}_predicted_${column.replaceAll('/', '|')}`
+      return { predicted, uncertainty: `${predicted}_uncertainty` }
+    },
     model: `${prefix}_model`,
     predictedByCell: `${prefix}_predicted_by_cell`,
     overClustering: `${prefix}_over_clustering`,
@@ -155,6 +162,8 @@ export function atlasNames({ label, latent, source }: { label: string; latent: s
       entropy: `${label}_entropy`,
       /** "unknown" where the label has none */
       ontologyId: `${label}_ontology_term_id`,
+      /** float32: nats a detected gene that the model is wrong by; of cells that are unlike what it knows it is high */
+      reconstructionError: `${label}_reconstruction_error`,
       /** too few counts for the label to be relied on, or none on the genes of the model: then there is no label */
       hasFewCounts: `${label}_low_counts`,
       /** atlas or query */
@@ -191,3 +200,10 @@ export function referenceNames(kind: 'scvi' | 'scanvi') {
     uns: `${kind}_reference`,
   }
 }
+
+/** The file of normalised expression: what the result calls it, and where it says what it is of. */
+export const expressionNames = {
+  output: 'normalizedExpression',
+  file: 'normalized_expression.h5ad',
+  uns: 'normalized_expression',
+} as const

@@ -8,6 +8,11 @@ import { keepOnce, readData, unpackRising } from './data-file.ts'
 
 export type Species = 'Homo sapiens' | 'Mus musculus'
 
+/** Models say their organism in words; of others than these two there is no table of genes. */
+export function speciesOf(organism: string): Species | null {
+  return organism === 'Homo sapiens' || organism === 'Mus musculus' ? organism : null
+}
+
 export interface CurrentName {
   symbol: string
   kind: 'previous' | 'alias'

@@ -6,7 +6,7 @@
 export const heterogeneous = 'Heterogeneous'
 
 export interface Vote {
-  /** for each cluster the winner's number, or -1 where its share is too small or the cluster has no cell */
+  /** for each cluster the winner's number, or -1 where its share is too small or the cluster has no cell with a label */
   winners: Int32Array
   /** for each cluster the share of its cells that have the most frequent label; 0 where it has no cell */
   shares: Float64Array
@@ -17,7 +17,7 @@ export interface Vote {
 }
 
 /**
- * @param codes each cell's label, as its number in `labels`
+ * @param codes each cell's label, as its number in `labels`; -1 has none, and no vote
  * @param options.clusters each cell's cluster, from 0; -1 is none
  * @param options.minShare shares below make a cluster heterogeneous; 0 unless told
  */
@@ -31,7 +31,7 @@ export function majorityVote(
   const votes = new Map<number, number>()
   const sizes = new Float64Array(count)
   clusters.forEach((cluster, cell) => {
-    if (cluster < 0) return
+    if (cluster < 0 || codes[cell]! < 0) return
     const key = cluster * labels.length + codes[cell]!
     votes.set(key, (votes.get(key) ?? 0) + 1)
     sizes[cluster]! += 1

@@ -3,15 +3,16 @@
  * annotate_celltypist takes the largest sigmoid. Here probabilities are compared by their logits: beyond scores of 37 every sigmoid is 1,
  * and stochastic descents score in thousands, so that the order of the models would decide.
  */
+import type { ScoreKind } from './probabilities.ts'
 
 /**
  * For each cell the logit of the highest probability that a model gives: of `ovr` the highest score itself, of `multinomial` by how much
- * it exceeds the others taken together.
+ * it exceeds the others taken together. Of probabilities, which are compared with none of another model, the highest.
  * @param scores cells x labels
  */
 export function claimsOf(
   scores: Float32Array | Float64Array,
-  { labels, loss }: { labels: number; loss: 'ovr' | 'multinomial' },
+  { labels, loss }: { labels: number; loss: ScoreKind },
 ): Float64Array {
   const claims = new Float64Array(scores.length / labels)
   for (let cell = 0; cell < claims.length; cell++) {
@@ -19,7 +20,7 @@ export function claimsOf(
     let best = start
     for (let k = start + 1; k < start + labels; k++) if (scores[k]! > scores[best]!) best = k
     claims[cell] =
-      loss === 'ovr' ? scores[best]! : scores[best]! - logOfOthers(scores, { start, labels, best })
+      loss === 'multinomial' ? scores[best]! - logOfOthers(scores, { start, labels, best }) : scores[best]!
   }
   return claims
 }

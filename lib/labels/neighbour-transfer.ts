@@ -28,28 +28,29 @@ export function neighbourWeights(distances: Float32Array | Float64Array, k: numb
 }
 
 /**
+ * What the labels of the nearest cells speak for: the sum of the weights of those that have a label, which adds up to 1 but for
+ * neighbours without one.
  * @param neighbours cells x k, the label of each neighbour; -1 counts for none
- * @returns for each cell the label with the largest sum (of equal ones the first; -1 where no neighbour has one), and 1 - that sum
+ * @returns float32, cells x labels; NaN for a cell none of whose neighbours has a label
  */
-export function transferLabels(
+export function labelShares(
   neighbours: Int32Array,
   { weights, k, labels }: { weights: Float64Array; k: number; labels: number },
-): { codes: Int32Array; uncertainty: Float64Array } {
+): Float32Array {
   if (neighbours.length !== weights.length)
     throw new RangeError(`${neighbours.length} labels for ${weights.length} weights`)
   const cells = neighbours.length / k
-  const codes = new Int32Array(cells).fill(-1)
-  const uncertainty = new Float64Array(cells).fill(1)
+  const shares = new Float32Array(cells * labels)
   const sums = new Float64Array(labels)
   for (let cell = 0; cell < cells; cell++) {
     sums.fill(0)
-    for (let i = cell * k; i < (cell + 1) * k; i++)
-      if (neighbours[i]! >= 0) sums[neighbours[i]!]! += weights[i]!
-    for (let label = 0; label < labels; label++)
-      if (sums[label]! > 1 - uncertainty[cell]!) {
-        codes[cell] = label
-        uncertainty[cell] = 1 - sums[label]!
-      }
+    let known = 0
+    for (let i = cell * k; i < (cell + 1) * k; i++) {
+      if (neighbours[i]! < 0) continue
+      sums[neighbours[i]!]! += weights[i]!
+      known++
+    }
+    shares.set(known === 0 ? sums.fill(Number.NaN) : sums, cell * labels)
   }
-  return { codes, uncertainty }
+  return shares
 }

@@ -1,11 +1,13 @@
-/**
- * What scores stand for, cells x labels: one sigmoid a label (`ovr`: they need not add up to 1), or one softmax over all labels.
- */
+/** What scores are: each label's own logit (`ovr`: their sigmoids need not add up to 1), logits of one softmax, or probabilities already. */
+export type ScoreKind = 'ovr' | 'multinomial' | 'probabilities'
+
+/** Cells x labels, in memory of their own. */
 export function probabilitiesOf<Scores extends Float32Array | Float64Array>(
   scores: Scores,
-  { labels, loss }: { labels: number; loss: 'ovr' | 'multinomial' },
+  { labels, loss }: { labels: number; loss: ScoreKind },
 ): Scores {
   const probabilities = scores.slice() as Scores
+  if (loss === 'probabilities') return probabilities
   if (loss === 'ovr') {
     for (let k = 0; k < scores.length; k++) probabilities[k] = 1 / (1 + Math.exp(-scores[k]!))
     return probabilities

@@ -6,6 +6,7 @@ import { modelName } from '../models/model-card.ts'
 import { isNetwork } from '../models/stored-model.ts'
 import type { Command } from './command.ts'
 import { writeForCelltypist, writeForScviTools } from './model-output.ts'
+import { referenceFlags, withReferenceCells } from './model-reference.ts'
 import { readModel } from './model-source.ts'
 import { modelsFlag, placesOf } from './places.ts'
 
@@ -43,6 +44,7 @@ export const importModelCommand: Command = {
       type: 'boolean',
       describe: 'let the name stand for this model although it stands for another',
     },
+    ...referenceFlags,
     ...modelsFlag,
   },
   async run(invocation) {
@@ -53,7 +55,8 @@ export const importModelCommand: Command = {
     if (typeof flags.name !== 'string') throw usage('import-model', 'the model needs a name', remedy)
     const name = modelName.safeParse(flags.name)
     if (!name.success) throw usage('import-model', `"${flags.name}" is no name for a model`, nameRules)
-    const { model, notices } = await readModel(path, { ...invocation, name: name.data })
+    const found = await readModel(path, { ...invocation, name: name.data })
+    const { model, notices } = await withReferenceCells(found, invocation)
     const store = await openStore(placesOf(flags, environment).models)
     const summary = await saveModel(store, model, { replace: flags.replace === true })
     for (const { problem } of notices) progress(`note: ${problem}`)
@@ -91,12 +94,13 @@ export const exportModelCommand: Command = {
 }
 
 function describeModel(model: ModelSummary): string {
-  const { name, id, kind, labels, genes, organism, version, isLatest } = model
+  const { name, id, kind, labels, genes, referenceCells, organism, version, isLatest } = model
   const which = isLatest ? name : `${name}@${id.slice(0, 8)}`
   const told = version === '' ? '' : `, version ${version}`
   const network = kind === 'linear' ? '' : `${kind}, `
   const given = kind === 'scvi' ? 'no labels' : `${labels} labels`
-  return `${which}  ${network}${given}, ${genes} genes, ${organism}${told}  (${id.slice(0, 12)})`
+  const kept = referenceCells === 0 ? '' : `, ${referenceCells} reference cells`
+  return `${which}  ${network}${given}, ${genes} genes${kept}, ${organism}${told}  (${id.slice(0, 12)})`
 }
 
 function usage(command: string, problem: string, remedy: string): BadInput {

@@ -29,6 +29,8 @@ export interface SettingFact {
   aboveZero: boolean
   /** a list that may be one text, too */
   orOne?: boolean
+  /** a number that may be this word, too */
+  orWord?: string
   /** of a table: what its values are, and whether a file may be named in its place */
   table?: { values: 'text' | 'number'; orFile: boolean }
   describe: string
@@ -40,10 +42,18 @@ const table = z.object({
 })
 const text = z.object({ type: z.literal('string') })
 const list = z.object({ type: z.literal('array') })
+const number = z.object({
+  type: z.literal('number'),
+  exclusiveMinimum: z.number().optional(),
+  maximum: z.number().optional(),
+})
+const word = z.object({ type: z.literal('string'), const: z.string() })
 const fact = z.object({
   type: z.enum(['string', 'number', 'integer', 'boolean', 'array', 'object']).optional(),
   additionalProperties: table.shape.additionalProperties.optional().catch(undefined),
-  anyOf: z.tuple([z.union([table, text]), z.union([text, list])]).optional(),
+  anyOf: z
+    .union([z.tuple([number, word]), z.tuple([z.union([table, text]), z.union([text, list])])])
+    .optional(),
   description: z.string(),
   default: z.unknown().optional(),
   const: z.string().optional(),
@@ -64,21 +74,40 @@ export function settingFacts(workflow: WorkflowName): SettingFact[] {
   return Object.entries(properties).map(([key, property]) => ({
     key,
     flag: key.replaceAll('_', '-'),
-    ...(isTextOrList(property)
-      ? { type: 'array', orOne: true }
-      : { type: property.type ?? 'object', ...tableOf(property) }),
+    ...(numberOrWord(property) ??
+      (isTextOrList(property)
+        ? { type: 'array', orOne: true }
+        : { type: property.type ?? 'object', ...tableOf(property) })),
     choices: property.enum ?? (property.const === undefined ? [] : [property.const]),
     isRequired: required.includes(key),
     ...(property.default !== undefined && { default: property.default }),
     ...(property.minimum !== undefined && { minimum: property.minimum }),
-    ...(Number(property.maximum) < Number.MAX_SAFE_INTEGER && { maximum: Number(property.maximum) }),
-    aboveZero: property.exclusiveMinimum === 0,
+    ...(Number(numbersOf(property).maximum) < Number.MAX_SAFE_INTEGER && {
+      maximum: Number(numbersOf(property).maximum),
+    }),
+    aboveZero: numbersOf(property).exclusiveMinimum === 0,
     describe: property.description,
   }))
 }
 
 function isTextOrList({ anyOf }: z.infer<typeof fact>): boolean {
   return anyOf?.[0].type === 'string' && anyOf[1].type === 'array'
+}
+
+function numberOrWord({ anyOf }: z.infer<typeof fact>): { type: 'number'; orWord: string } | undefined {
+  const [first, second] = anyOf ?? []
+  if (first?.type !== 'number' || second === undefined || !('const' in second)) return undefined
+  return { type: 'number', orWord: second.const }
+}
+
+/** Where bounds of a number stand. */
+function numbersOf(property: z.infer<typeof fact>): { exclusiveMinimum?: number; maximum?: number } {
+  const [first] = property.anyOf ?? []
+  const { exclusiveMinimum, maximum } = first?.type === 'number' ? first : property
+  return {
+    ...(exclusiveMinimum !== undefined && { exclusiveMinimum }),
+    ...(maximum !== undefined && { maximum }),
+  }
 }
 
 function tableOf({ type, anyOf, additionalProperties }: z.infer<typeof fact>): Pick<SettingFact, 'table'> {
@@ -105,7 +134,7 @@ function flagOf(setting: SettingFact): Flag {
       ? choices.map((choice) => (/\s/.test(choice) ? `"${choice}"` : choice)).join('|')
       : {
           string: 'TEXT',
-          number: 'NUMBER',
+          number: setting.orWord === undefined ? 'NUMBER' : `NUMBER|${setting.orWord}`,
           integer: 'NUMBER',
           array: 'A,B,...',
           object: setting.table?.orFile ? 'NAME=VALUE|FILE' : 'NAME=VALUE',
@@ -135,7 +164,7 @@ function settingOf(setting: SettingFact, value: string | boolean | (string | boo
   switch (type) {
     case 'number':
     case 'integer':
-      return numberOf(String(value), flag)
+      return value === setting.orWord ? value : numberOf(String(value), flag)
     case 'array': {
       const parts = texts.flatMap((text) => text.split(',').map((part) => part.trim()))
       return setting.orOne && parts.length === 1 ? parts[0] : parts

@@ -31,7 +31,7 @@ ${table.map((row) => `| ${row.join(' | ')} |`).join('\n')}
 `
 }
 
-function typeOf({ type, table, orOne, choices, minimum, maximum, aboveZero }: SettingFact): string {
+function typeOf({ type, table, orOne, orWord, choices, minimum, maximum, aboveZero }: SettingFact): string {
   if (choices.length > 0) return choices.map((choice) => `\`${choice}\``).join(', ')
   const words = {
     string: 'text',
@@ -43,9 +43,10 @@ function typeOf({ type, table, orOne, choices, minimum, maximum, aboveZero }: Se
   }
   if (type !== 'number' && type !== 'integer') return words[type]
   const from = aboveZero ? 'above 0' : minimum === undefined ? '' : `from ${minimum}`
-  return [words[type], from, maximum === undefined ? '' : `to ${maximum}`]
+  const range = [words[type], from, maximum === undefined ? '' : `to ${maximum}`]
     .filter((part) => part !== '')
     .join(' ')
+  return orWord === undefined ? range : `${range}, or \`${orWord}\``
 }
 
 function defaultOf(setting: SettingFact): string {

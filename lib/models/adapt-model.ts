@@ -38,6 +38,8 @@ export interface Adaptation {
   setup: ScviSetup
   /** whether training can move the place of a cell, or its label */
   movesCells: boolean
+  /** whether it can move cells of batches that the model knew: not where all that learns of the encoder are columns of new ones */
+  movesReference: boolean
 }
 
 /** @throws BadInput MODEL_DECODER where the model can only encode */
@@ -60,7 +62,17 @@ export function beginAdaptation(
       categorical: setup.categorical.map((column, i) => withCategories(column, more[i + 1] ?? [])),
     },
     movesCells: surgery.only.some((name) => /^(?:z_encoder|classifier)\./.test(name)),
+    movesReference: movesReference(surgery),
   }
+}
+
+function movesReference({ weights, only, fixed }: Surgery<ScviShape | ScanviShape>): boolean {
+  const isEncoder = (name: string) => name.startsWith('z_encoder.')
+  const drifts = [...weights.keys()].some((name) => {
+    const [, norm] = /^(.*)\.running_mean$/.exec(name) ?? []
+    return norm !== undefined && isEncoder(norm) && !fixed.includes(norm)
+  })
+  return drifts || only.some((name) => isEncoder(name) && !name.endsWith(addedSuffix))
 }
 
 function withCategories(column: CategoryColumn, more: readonly string[]): CategoryColumn {

@@ -12,6 +12,7 @@ import { modelName, sha256 } from './model-card.ts'
 import { corrupt, shown } from './model-errors.ts'
 import type { NetworkCard } from './network-card.ts'
 import { type NetworkModel, readNetwork } from './network-model.ts'
+import { type ReferenceCells, readReference, referenceMissing } from './reference-cells.ts'
 import {
   checkedStoredCard,
   filesBeside,
@@ -39,6 +40,8 @@ export interface ModelSummary {
   /** that it gives to cells: none of a scVI */
   labels: number
   genes: number
+  /** cells of its reference that it keeps: of a network, others have none */
+  referenceCells: number
   created: string
   /** the one that the name alone means */
   isLatest: boolean
@@ -73,13 +76,25 @@ export async function loadModel(store: ObjectStore, nameOrId: string): Promise<L
   return readLinear(linear(await readCard(store, prefix), store), readingOf(store, prefix))
 }
 
-/** A scVI or SCANVI model. @throws BadInput MODEL_MISSING, MODEL_KIND for a linear one, MODEL_CORRUPT, MODEL_NOT_FINITE */
+/** A scVI or SCANVI model, without the cells of its reference. @throws BadInput MODEL_MISSING, MODEL_KIND for a linear one, MODEL_CORRUPT, MODEL_NOT_FINITE */
 export async function loadNetwork(store: ObjectStore, nameOrId: string): Promise<NetworkModel> {
   const prefix = await findPrefix(store, nameOrId)
   return readNetwork(network(await readCard(store, prefix), store), readingOf(store, prefix))
 }
 
-/** A model of whatever kind. @throws BadInput MODEL_MISSING, MODEL_CORRUPT, MODEL_NOT_FINITE */
+/**
+ * The cells that a scVI or SCANVI model keeps of its reference; of the model itself only the card is fetched.
+ * @throws BadInput REFERENCE_CELLS_MISSING; MODEL_MISSING, MODEL_KIND for a linear one, MODEL_CORRUPT, MODEL_NOT_FINITE
+ */
+export async function loadReferenceCells(store: ObjectStore, nameOrId: string): Promise<ReferenceCells> {
+  const prefix = await findPrefix(store, nameOrId)
+  const card = network(await readCard(store, prefix), store)
+  const reference = await readReference(card, readingOf(store, prefix))
+  if (reference === undefined) throw referenceMissing(card.name, `${store.place}/${prefix}`)
+  return reference
+}
+
+/** A model of whatever kind, with all that it keeps. @throws BadInput MODEL_MISSING, MODEL_CORRUPT, MODEL_NOT_FINITE */
 export async function loadStoredModel(store: ObjectStore, nameOrId: string): Promise<StoredModel> {
   return readBundle(store, await findPrefix(store, nameOrId))
 }
@@ -139,7 +154,8 @@ function cardBytes({ card }: StoredModel): Uint8Array {
 
 function summarise(card: StoredCard, latest: string | undefined): ModelSummary {
   const { name, id, kind, version, organism, genes, created } = card
-  const counts = { labels: labelsOfModel(card).length, genes: genes.length }
+  const referenceCells = isLinearCard(card) ? 0 : (card.reference?.cells ?? 0)
+  const counts = { labels: labelsOfModel(card).length, genes: genes.length, referenceCells }
   return { name, id, kind, version, organism, ...counts, created, isLatest: id === latest }
 }
 

@@ -44,6 +44,8 @@ export interface CountModel {
   logits: Expression
   /** counts of each cell: cells x 1 */
   library: Expression
+  /** their logarithm, where the library is learned: gradients flow to it */
+  logLibrary?: Expression
   /** log theta: [genes], or cells x genes; none for Poisson */
   logTheta?: Expression
   /** logits of an extra zero: cells x genes, for zinb */
@@ -54,7 +56,7 @@ const tiny = 1e-8
 /** what makes odds of any logarithm above zero of which the logistic function is 1 */
 const beyondDoubt = 1e30
 
-/** The sum over all cells and genes of -log p(x), without log(x!): one number, shape [1, 1]. Gradients flow to all but the library. */
+/** The sum over all cells and genes of -log p(x), without log(x!): one number, shape [1, 1]. Gradients flow to all but the library, and to its logarithm. */
 export function reconstructionLoss(likelihood: Likelihood, model: CountModel, entries: Entries): Expression {
   const share = softmax(model.logits)
   const mean = multiply(share, model.library)
@@ -76,7 +78,10 @@ interface Binomial extends Omit<CountModel, 'logTheta' | 'dropout'> {
   dropout: Expression | undefined
 }
 
-function binomialLoss({ logits, logTheta, dropout }: Binomial, { share, mean, entries }: Parts): Expression {
+function binomialLoss(
+  { logits, logTheta, dropout, logLibrary }: Binomial,
+  { share, mean, entries }: Parts,
+): Expression {
   const { counts } = entries
   const theta = exp(logTheta)
   const { failed, gap, rest } = withoutCount(multiply(mean, exp(negative(logTheta))), theta)
@@ -96,7 +101,8 @@ function binomialLoss({ logits, logTheta, dropout }: Binomial, { share, mean, en
       ? subtract(negative(sum(rest)), whole(sum(countedAt)))
       : add(zeros.loss, whole(sum(subtract(relu(negative(zeros.oddsAt)), countedAt))))
 
-  return withGradient(value, [logits, logTheta, ...(dropout === undefined ? [] : [dropout])], (upstream) => {
+  const by = [logits, logTheta, ...given(dropout), ...given(logLibrary)]
+  return withGradient(value, by, (upstream) => {
     // what is scaled by is narrow wherever it can be
     const scaled = multiply(theta, flow(upstream, theta))
     const byChance = (dense: Expression) => (zeros === undefined ? dense : multiply(dense, zeros.chance))
@@ -106,14 +112,17 @@ function binomialLoss({ logits, logTheta, dropout }: Binomial, { share, mean, en
       subtract(divide(add(thetaAt, counts), totalAt), divide(counts, add(meanAt, tiny))),
     )
     const byMean = put(byChance(multiply(failed, scaled)), multiply(foundAt, flow(upstream, counts)), entries)
-    const toLogits = subtract(byMean, multiply(share, sum(byMean, [1])))
+    const byLibrary = sum(byMean, [1])
+    const toLogits = subtract(byMean, multiply(share, byLibrary))
     // d/dtheta: gap, and where there is a count, x / (theta + mean) - digamma difference besides
     const seenAt = subtract(divide(counts, totalAt), slope)
     const byTheta = sumTo(put(byChance(gap), add(at(gap, entries), seenAt), entries), logTheta)
     const toDropout = zeros && multiply(zeros.slope, upstream)
-    return [toLogits, multiply(byTheta, scaled), ...(toDropout === undefined ? [] : [toDropout])]
+    return [toLogits, multiply(byTheta, scaled), ...given(toDropout), ...(logLibrary ? [byLibrary] : [])]
   })
 }
+
+const given = (part: Expression | undefined) => (part === undefined ? [] : [part])
 
 /**
  * Of a negative binomial with ratio = mean / theta: `rest` = -theta log(1 + ratio), the logarithm of the chance of no count; `failed` =
@@ -148,14 +157,15 @@ function extraZeros({ dropout, rest, entries }: { dropout: Expression; rest: Exp
   }
 }
 
-function poissonLoss({ logits }: CountModel, { share, mean, entries }: Parts): Expression {
+function poissonLoss({ logits, logLibrary }: CountModel, { share, mean, entries }: Parts): Expression {
   const { counts } = entries
   const meanAt = at(mean, entries)
   const value = subtract(sum(mean), whole(sum(multiply(counts, log(add(meanAt, tiny))))))
-  return withGradient(value, [logits], (upstream) => {
+  return withGradient(value, [logits, ...given(logLibrary)], (upstream) => {
     const foundAt = multiply(counts, divide(meanAt, add(meanAt, tiny)))
-    const byMean = put(mean, subtract(meanAt, foundAt), entries)
-    return [multiply(subtract(byMean, multiply(share, sum(byMean, [1]))), upstream)]
+    const byMean = multiply(put(mean, subtract(meanAt, foundAt), entries), upstream)
+    const byLibrary = sum(byMean, [1])
+    return [subtract(byMean, multiply(share, byLibrary)), ...(logLibrary ? [byLibrary] : [])]
   })
 }
 

@@ -16,7 +16,8 @@ import type { TrainingPlan } from './training-graph.ts'
 import type { Schedule } from './training-schedule.ts'
 
 /**
- * As a network begins: drawn by the seed, but for the weights that a trained one has already.
+ * As a network begins: drawn by the seed, but for the weights that a trained one has already. What is usual of library sizes, where they are learned,
+ * is told by the cells afterwards (library-prior.ts).
  * @param trained those of a scVI, where SCANVI begins with it
  */
 export function beginning(

@@ -49,6 +49,11 @@ const shape = z.strictObject({
   dispersion: z.enum(['gene', 'gene-batch', 'gene-label', 'gene-cell']),
   likelihood: z.enum(['zinb', 'nb', 'poisson']),
   labels: z.int().min(0).max(1_000_000),
+  library: z
+    .literal('learned')
+    .optional()
+    .describe('how many counts a cell has in all; its own sum without it'),
+  latentDistribution: z.literal('ln').optional().describe('logistic normal; normal without it'),
 })
 
 const training = z.strictObject({
@@ -71,6 +76,25 @@ const training = z.strictObject({
     .strictObject({ training: count.nullable(), validation: count.nullable() })
     .describe('how many of the row numbers that lie beside it are of each part; null where it is not known'),
 })
+
+const blob = <Type extends 'float32' | 'int32'>(dtype: Type) =>
+  z.strictObject({ bytes: count.max(mostWeightBytes), sha256: hash, dtype: z.literal(dtype) })
+
+const reference = z
+  .strictObject({
+    cells: count.min(1),
+    columns: z
+      .array(
+        z.strictObject({
+          column: name,
+          categories: z.array(text).min(1).max(1_000_000).refine(isUnique, 'a category occurs twice'),
+        }),
+      )
+      .max(100)
+      .refine((all) => isUnique(all.map((one) => one.column)), 'a column occurs twice'),
+  })
+  .optional()
+  .describe('cells of the reference that are kept, and the columns of obs that label them; none without it')
 
 const common = {
   format: z.literal(modelFormat),
@@ -108,15 +132,21 @@ const common = {
     .nullable()
     .describe('counts of each cell are put into so many bins before the model sees them'),
   evaluation: z.record(name, z.number()).nullable().describe('null where it was not assessed'),
+  reference,
   licence: text,
   source: text,
   details: text,
   blobs: z.strictObject({
-    weights: z.strictObject({ bytes: count.max(mostWeightBytes), sha256: hash, dtype: z.literal('float32') }),
-    rows: z
-      .strictObject({ bytes: count.max(mostWeightBytes), sha256: hash, dtype: z.literal('int32') })
+    weights: blob('float32'),
+    rows: blob('int32')
       .optional()
       .describe('rows that it was trained on, then those that it was validated on'),
+    referenceLatent: blob('float32')
+      .optional()
+      .describe('cells of the reference x dimensions of the latent space'),
+    referenceLabels: blob('int32')
+      .optional()
+      .describe('columns x cells of the reference: place in the categories of the column, -1 for none'),
   }),
   created: z.string().max(64),
 }
@@ -172,6 +202,11 @@ function contradictionIn(card: NetworkCard): string | undefined {
   const rows = (train ?? 0) + (validation ?? 0)
   if (isKnown !== (blobs.rows !== undefined) || (blobs.rows?.bytes ?? 0) !== 4 * rows)
     return 'rows is there without its description, or the other way round'
+  const { reference, shape } = card
+  const latentBytes = reference === undefined ? undefined : 4 * reference.cells * shape.latent
+  const labelBytes = reference?.columns.length ? 4 * reference.cells * reference.columns.length : undefined
+  if (blobs.referenceLatent?.bytes !== latentBytes || blobs.referenceLabels?.bytes !== labelBytes)
+    return 'the cells of its reference are there without their description, or the other way round'
   return undefined
 }
 

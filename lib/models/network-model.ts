@@ -8,7 +8,14 @@ import { createHash } from 'node:crypto'
 import { BadInput } from '../job/errors.ts'
 import { cardId, checkModelName, modelFormat, type OntologyTerm, sha256 } from './model-card.ts'
 import { corrupt } from './model-errors.ts'
-import { checkedNetworkCard, lengthOf, mostWeightBytes, type NetworkCard } from './network-card.ts'
+import {
+  checkedNetworkCard,
+  lengthOf,
+  mostWeightBytes,
+  type NetworkCard,
+  termsOfNetwork,
+} from './network-card.ts'
+import { describeReference, type ReferenceCells, referenceFiles } from './reference-cells.ts'
 import { type HistorySeries, predictedLabels, type ScviModel, type ScviTraining } from './scvi-model.ts'
 import { checkWeights } from './scvi-weights.ts'
 import type { Weight } from './state-dict.ts'
@@ -16,6 +23,8 @@ import type { Weight } from './state-dict.ts'
 export interface NetworkModel {
   card: NetworkCard
   model: ScviModel
+  /** cells that are kept of what it was made with; absent where none are, or they were not fetched (see `loadNetwork`) */
+  reference?: ReferenceCells
 }
 
 /** What a card says besides what the model itself does. */
@@ -42,17 +51,22 @@ export interface NetworkFacts
  * A whole model, its id computed. The same content has the same id, whenever it was created.
  * @param model tensors whole, as the state dict has them; what surgery added is settled (surgery.ts)
  * @param options.place where it came from, for messages; its name unless told
+ * @param options.reference cells to keep with it; none unless given
  * @throws BadInput MODEL_NAME, MODEL_TOO_LARGE, MODEL_CORRUPT or MODEL_NOT_FINITE when shapes or numbers contradict each other
  */
 export function makeNetworkModel(
   facts: NetworkFacts,
   model: ScviModel,
-  { place = facts.name }: { place?: string } = {},
+  { place = facts.name, reference }: { place?: string; reference?: ReferenceCells } = {},
 ): NetworkModel {
   checkModelName(facts.name)
   if (model.shape.added !== undefined) throw new RangeError('columns that surgery added are not settled')
   const { ontology, training, ...plain } = facts
   const labels = model.kind === 'scanvi' ? predictedLabels(model) : []
+  const { blobs: own, ...kept } =
+    reference === undefined
+      ? { blobs: {} }
+      : describeReference(reference, { place, latent: model.shape.latent })
   const named = {
     format: modelFormat,
     ...plain,
@@ -67,11 +81,28 @@ export function makeNetworkModel(
     batchesTracked: [...model.batchesTracked].map(([name, steps]) => ({ name, steps })),
     decoder: model.decoder,
     training: { ...training, ...trainingOf(model) },
-    blobs: blobsOf(model, place),
+    ...kept,
+    blobs: { ...blobsOf(model, place), ...own },
   }
   const card = checkedNetworkCard({ ...named, id: cardId(named) }, place)
   checkWeights(model, place)
-  return { card, model }
+  return { card, model, ...(reference !== undefined && { reference }) }
+}
+
+/** The model with other cells of its reference to keep. @throws BadInput MODEL_TOO_LARGE, MODEL_CORRUPT, MODEL_NOT_FINITE */
+export function withReference({ card, model }: NetworkModel, reference: ReferenceCells): NetworkModel {
+  const { epochs, settings, versions, sources } = card.training
+  return makeNetworkModel(
+    { ...factsOf(card), training: { epochs, settings, versions, sources }, ontology: termsOfNetwork(card) },
+    model,
+    { reference },
+  )
+}
+
+function factsOf(card: NetworkCard): Omit<NetworkFacts, 'training' | 'ontology'> {
+  const { name, version, organism, geneIds, bins } = card
+  const { evaluation, licence, source, details, created } = card
+  return { name, version, organism, geneIds, bins, evaluation, licence, source, details, created }
 }
 
 function kindOf(model: ScviModel) {
@@ -141,12 +172,19 @@ function rowBytes({ trainIndices, validationIndices }: ScviTraining): Uint8Array
   return Buffer.concat([trainIndices, validationIndices].flatMap((rows) => (rows ? [bytesOf(rows)] : [])))
 }
 
-/** The files that lie beside the card. */
-export function networkFiles({ model }: NetworkModel): { name: string; bytes: Uint8Array }[] {
+/** The files that lie beside the card. @throws RangeError where the cells of its reference were not fetched */
+export function networkFiles({
+  card,
+  model,
+  reference,
+}: NetworkModel): { name: string; bytes: Uint8Array }[] {
+  if ((card.reference === undefined) !== (reference === undefined))
+    throw new RangeError(`the cells of the reference of "${card.name}" were not fetched with it`)
   const rows = rowBytes(model.training)
   return [
     { name: weightsFile, bytes: Buffer.concat([...model.weights.values()].map(({ data }) => bytesOf(data))) },
     ...(rows === undefined ? [] : [{ name: rowsFile, bytes: rows }]),
+    ...(reference === undefined ? [] : referenceFiles(reference)),
   ]
 }
 
@@ -154,7 +192,7 @@ const weightsFile = 'weights.f32'
 const rowsFile = 'rows.i32'
 
 /**
- * A model of its card and its files, compared with each other.
+ * A model of its card and its files, compared with each other; without the cells of its reference, which most jobs need not fetch.
  * @param read exactly so many bytes of the file of that name beside the card
  * @throws BadInput MODEL_CORRUPT, MODEL_NOT_FINITE
  */

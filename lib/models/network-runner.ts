@@ -56,8 +56,12 @@ export interface Runner {
   look(cells: readonly Int32Array[], random: Random): Promise<{ reconstruction: number; divergence: number }>
   /** milliseconds that sessions ran so far: what a training takes beyond them is lost */
   running(): number
-  /** a copy */
-  carried(): Record<string, Float32Array>
+  /**
+   * As it is now, and not to be written to. It stays as it is: every run leaves arrays of its own, in memory of JavaScript's (onnxruntime-node
+   * copies what a session made), so that neither later runs nor `close` touch those there were.
+   */
+  carried(): Carried
+  /** what is given is kept and not copied: it must stay as it is */
   restore(carried: Carried): void
   close(): Promise<void>
 }
@@ -83,11 +87,12 @@ export async function openRunner(
   }
   const session = await openSession(writeModel(made.graph), opening)
   const looking = await openLook(task, opening)
+  const lookFeeds = feedMaker(looking, data)
   const shapes = new Map(made.graph.inputs.map(({ name, shape }) => [name, shape as readonly number[]]))
   const shapeOf = (name: string) => shapes.get(`${name}.first`)!
-  let state: Record<string, Float32Array> = {}
-  for (const name of made.carried)
-    state[name] = weights.get(name)?.data.slice() ?? new Float32Array(sizeOf(shapeOf(name)))
+  let state: Carried = Object.fromEntries(
+    made.carried.map((name) => [name, weights.get(name)?.data ?? new Float32Array(sizeOf(shapeOf(name)))]),
+  )
   const still = Object.fromEntries(
     [...weights]
       .filter(([name]) => !(name in state))
@@ -136,15 +141,11 @@ export async function openRunner(
     },
     async look(cells, random) {
       const sums = { reconstruction: 0, divergence: 0 }
+      const current = Object.fromEntries(
+        [...weights].map(([name, { shape, data: first }]) => [name, float32(state[name] ?? first, shape)]),
+      )
       for (const step of cells) {
-        const {
-          'cells from': _,
-          'entries from': __,
-          ...fed
-        } = feedMaker(looking, data).feed({ cells: [step] }, random)
-        const current = Object.fromEntries(
-          [...weights].map(([name, { shape, data: first }]) => [name, float32(state[name] ?? first, shape)]),
-        )
+        const { 'cells from': _, 'entries from': __, ...fed } = lookFeeds.feed({ cells: [step] }, random)
         const began = clock()
         const { reconstruction, divergence } = await looking.session.run(
           chosen({ ...fed, ...current, 'kl-weight': one(1) }, looking.inputs),
@@ -157,11 +158,11 @@ export async function openRunner(
       return sums
     },
     running: () => running,
-    carried: () => Object.fromEntries(Object.entries(state).map(([name, values]) => [name, values.slice()])),
+    carried: () => ({ ...state }),
     restore(carried) {
       for (const name of made.carried)
-        if (carried[name] === undefined) throw new Error(`no ${name} to go on from`)
-      state = Object.fromEntries(made.carried.map((name) => [name, carried[name]!.slice()]))
+        if (carried[name]?.length !== sizeOf(shapeOf(name))) throw new Error(`no ${name} to go on from`)
+      state = Object.fromEntries(made.carried.map((name) => [name, carried[name]!]))
     },
     async close() {
       await session.close()

@@ -23,10 +23,14 @@ export function networkOf(
 ): (into: Builder, rate: (name: string) => Expression) => TrainingParts {
   return (into, rate) => {
     const cells = cellsOf(into, task.shape)
-    const { reconstruction, divergence } = lossesOf(task, into, cells)
+    const { reconstruction, divergence, ofLibrary } = lossesOf(task, into, cells)
     const weighted = multiply(divergence, rate('kl-weight'))
-    const loss = perCell(add(reconstruction, weighted), cells)
-    const told = { reconstruction, divergence }
+    const plain = ofLibrary === undefined ? weighted : add(weighted, ofLibrary)
+    const loss = perCell(add(reconstruction, plain), cells)
+    const told = {
+      reconstruction,
+      divergence: ofLibrary === undefined ? divergence : add(divergence, ofLibrary),
+    }
     if (task.kind === 'scvi' || !task.hasLabels || into.phase === 'inference') return { loss, told }
     const { shape, classificationRatio } = task
     const labelled = cellsOf(into, shape, 'labelled')
@@ -39,15 +43,19 @@ export function networkOf(
   }
 }
 
+interface Losses {
+  reconstruction: Expression
+  /** what is warmed up */
+  divergence: Expression
+  /** what is not */
+  ofLibrary?: Expression
+}
+
 /** Sums over cells: [1, 1] each. */
-function lossesOf(
-  task: NetworkTask,
-  into: Builder,
-  cells: Cells,
-): { reconstruction: Expression; divergence: Expression } {
+function lossesOf(task: NetworkTask, into: Builder, cells: Cells): Losses {
   if (task.kind === 'scvi') {
-    const { reconstruction, divergence } = scviLoss(into, cells, task.shape)
-    return { reconstruction, divergence: sum(divergence) }
+    const { reconstruction, divergence, ofLibrary } = scviLoss(into, cells, task.shape)
+    return { reconstruction, divergence: sum(divergence), ...(ofLibrary && { ofLibrary: sum(ofLibrary) }) }
   }
   const { reconstruction, latent, divergence } = scanviLoss(into, cells, task.shape)
   return { reconstruction: add(reconstruction, sum(latent)), divergence: sum(divergence) }

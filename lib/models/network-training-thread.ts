@@ -1,6 +1,10 @@
 /**
  * Training in a thread of its own, because a run of steps lets nothing else happen on its thread: here progress, heartbeats, checkpoints and
  * signals go on meanwhile. The cells lie in shared memory; a word of shared memory asks for the state or for the end.
+ *
+ * Trap: the thread is asked to end and never made to. `worker.terminate()` while onnxruntime-node opens or runs a session there aborts the whole
+ * process: the calls by which its native code makes tensors fail from then on, and it does not catch that. So the thread stops at the
+ * next run of steps, closes its sessions, tells how it went, and ends with nothing left to do; only then is the training over here.
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
@@ -55,34 +59,49 @@ export type ThreadMessage =
   | { kind: 'done'; trained: ThreadTrained }
   | { kind: 'failed'; name: string; report: ErrorReport | null; message: string }
 
-/** @throws what trainNetwork throws */
+/** @throws what trainNetwork throws, and what the watching functions throw */
 export async function trainInThread(setup: TrainingSetup, watch: TrainingWatch = {}): Promise<ThreadTrained> {
   const control = new SharedArrayBuffer(4)
   const wish = new Int32Array(control)
   const data: ThreadData = { ...setup, control }
   const worker = new Worker(workerFile, { workerData: data, argv: [], execArgv: [] })
+  const gone = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   const stop = () => Atomics.store(wish, 0, wishes.stop)
   watch.signal?.addEventListener('abort', stop)
   if (watch.signal?.aborted) stop()
   const ended = new AbortController()
   void askForStates(wish, { every: watch.storeEvery, signal: ended.signal })
   try {
-    return await new Promise<ThreadTrained>((resolve, reject) => {
-      worker.on('error', reject)
-      worker.on('exit', () => reject(new Error('the thread of the training ended early')))
-      worker.on('message', (message: ThreadMessage) => {
-        if (message.kind === 'epoch') watch.onEpoch?.(message.record)
-        else if (message.kind === 'steps') watch.onSteps?.(message.at)
-        else if (message.kind === 'state') watch.onState?.(message.state)
-        else if (message.kind === 'done') resolve(message.trained)
-        else reject(errorOf(message))
-      })
-    })
+    return await outcomeOf(worker, watch)
   } finally {
+    stop()
+    await gone
     ended.abort()
     watch.signal?.removeEventListener('abort', stop)
-    await worker.terminate()
   }
+}
+
+function outcomeOf(worker: Worker, watch: TrainingWatch): Promise<ThreadTrained> {
+  return new Promise((resolve, reject) => {
+    worker.on('error', reject)
+    worker.on('exit', () => reject(new Error('the thread of the training ended early')))
+    const hear = (message: ThreadMessage): void => {
+      if (message.kind === 'epoch') watch.onEpoch?.(message.record)
+      else if (message.kind === 'steps') watch.onSteps?.(message.at)
+      else if (message.kind === 'state') watch.onState?.(message.state)
+      else if (message.kind === 'done') resolve(message.trained)
+      else reject(errorOf(message))
+    }
+    worker.on('message', (message: ThreadMessage) => {
+      try {
+        hear(message)
+      } catch (error) {
+        // of the one who watches: the training is not worth going on with
+        worker.removeAllListeners('message')
+        reject(error)
+      }
+    })
+  })
 }
 
 async function askForStates(

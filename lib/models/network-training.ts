@@ -108,7 +108,7 @@ export async function trainNetwork(
       continue
     }
     const record = await finishEpoch(state, { runner, split, schedule, klWeight: weight, factorials })
-    const { isLast, ...next } = heed(schedule, { ...state, elbo: record.elbo_validation })
+    const { isLast, ...next } = heed(schedule, { ...state, record })
     const history = [...state.history, record]
     state = lastState({ ...state, ...next, epoch: epoch + 1, step: 0, sums: noSums, history })
     good = state

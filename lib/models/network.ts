@@ -78,7 +78,10 @@ export function normalNoise({ feeds, noise, pass }: Builder, name: string, rows:
   return feeds.take(`${pass}${name}`, { type: 'float32', ...rows })
 }
 
-/** The columns of covariates; those that were added lie in between the others, where their covariate is. */
+/**
+ * The columns of covariates; those that were added lie in between the others, where their covariate is. What the others' weight holds in
+ * their places takes no part, also where it learns.
+ */
 function covariateWeight(
   into: Builder,
   name: string,
@@ -91,7 +94,9 @@ function covariateWeight(
   const places = new Float32Array(added.length * width)
   for (const [i, column] of added.entries()) places[i * width + column] = 1
   const spread = constant({ type: 'float32', shape: [added.length, width], data: places })
-  return matmul(columns, spread, { add: whole })
+  const others = Float32Array.from({ length: width }, (_, column) => Number(!added.includes(column)))
+  const kept = multiply(whole, constant({ type: 'float32', shape: [width], data: others }))
+  return matmul(columns, spread, { add: kept })
 }
 
 /** What each row of a layer's input has besides: batches, other covariates, labels. */

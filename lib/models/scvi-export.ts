@@ -126,13 +126,13 @@ function initialSettings({ kind, shape }: ScviModel): PickleValue {
     ['dropout_rate', float(dropout)],
     ['dispersion', dispersion],
     ['gene_likelihood', likelihood],
-    ['use_observed_lib_size', true],
+    ['use_observed_lib_size', shape.library !== 'learned'],
   ]
-  const normal: Entry = ['latent_distribution', 'normal']
-  if (kind === 'scvi') return settings('kwargs', { given: changed, named: [...common, normal] })
+  const space: Entry = ['latent_distribution', shape.latentDistribution ?? 'normal']
+  if (kind === 'scvi') return settings('kwargs', { given: changed, named: [...common, space] })
   const linear: Entry = ['linear_classifier', 'linearClassifier' in shape && shape.linearClassifier]
   return settings('model_kwargs', {
-    given: [normal, ...changed],
+    given: [space, ...changed],
     named: [...common, linear, ['datamodule', null]],
   })
 }

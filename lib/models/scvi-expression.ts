@@ -4,6 +4,8 @@
  */
 import type { RowSlab } from '../data/cells.ts'
 import { float32, type Tensor } from '../graph/tensor.ts'
+import { placesOfDraws } from './latent-shares.ts'
+import { learnedSizes } from './learned-sizes.ts'
 import type { DecodedRows, ExpressionOptions } from './scvi-inference.ts'
 import {
   cellNoise,
@@ -94,21 +96,26 @@ async function expressionOf(
   const { slab, covariates, from, to, librarySize = 1 } = given
   const counted = entryFeeds({ slab, from, to }, parts.place)
   const places = await placesOf(parts, { ...given, counted })
+  const isLearned = librarySize === 'latent' && parts.model.shape.library === 'learned'
+  const sizes = isLearned ? await learnedSizes(parts, { ...given, counted, start: slab.start }) : []
   const genes = given.genes ?? Int32Array.from({ length: parts.model.shape.genes }, (_, gene) => gene)
   const total = new Float64Array((to - from) * genes.length)
   const batches: readonly (number | undefined)[] = given.batches ?? [undefined]
-  for (const z of places)
+  for (const [look, z] of places.entries())
     for (const batch of batches) {
       const rows = { covariates, start: slab.start + from, from: 0, to: to - from }
       const { share } = await decodeRange(parts, { z, batch, ...rows })
-      addChosen(total, share!, { genes, columns: slab.columns })
+      addChosen(total, share!, { genes, columns: slab.columns, sizes: sizes[look] })
     }
   const library = counted.library!.data as Float32Array
   const times = 1 / (places.length * batches.length)
-  return Float32Array.from(total, (sum, i) => {
-    const size = librarySize === 'own' ? library[Math.floor(i / genes.length)]! : librarySize
-    return sum * times * size
-  })
+  const values = new Float32Array(total.length)
+  for (let row = 0, at = 0; row < to - from; row++) {
+    const own = typeof librarySize === 'number' ? librarySize : library[row]!
+    const size = times * (isLearned ? 1 : own)
+    for (let end = at + genes.length; at < end; at++) values[at] = total[at]! * size
+  }
+  return values
 }
 
 /** Where in latent space the rows are looked at: once at their means, or at each draw. */
@@ -125,24 +132,29 @@ async function placesOf(
   const graph = await parts.encoder()
   const cells = { covariates, start: slab.start, from, to }
   const { mean, variance } = await runGraph(graph, { ...counted, ...covariatesOf(parts, graph, cells) })
-  if (draws === undefined) return [mean!]
+  if (draws === undefined) return [parts.places({ mean: mean!, variance: variance! })]
   const { latent } = parts.model.shape
   const width = draws.count * latent
-  const noise = cellNoise(draws.seed, { from: slab.start + from, to: slab.start + to, width })
-  return Array.from({ length: draws.count }, (_, draw) =>
-    mean!.map((centre, i) => {
+  const numbers = draws.cells?.subarray(from, to)
+  const noise = cellNoise(draws.seed, { from: slab.start + from, to: slab.start + to, width, numbers })
+  return Array.from({ length: draws.count }, (_, draw) => {
+    const drawn = mean!.map((centre, i) => {
       const cell = Math.floor(i / latent)
       return centre + Math.sqrt(variance![i]!) * noise[cell * width + draw * latent + (i % latent)]!
-    }),
-  )
+    })
+    return placesOfDraws(drawn, parts.model.shape)
+  })
 }
 
 function addChosen(
   total: Float64Array,
   share: Float32Array,
-  { genes, columns }: { genes: Int32Array; columns: number },
+  { genes, columns, sizes }: { genes: Int32Array; columns: number; sizes: Float32Array | undefined },
 ): void {
+  const { length } = genes
   const rows = share.length / columns
-  let at = 0
-  for (let row = 0; row < rows; row++) for (const gene of genes) total[at++]! += share[row * columns + gene]!
+  for (let row = 0, at = 0; row < rows; row++) {
+    const size = sizes?.[row] ?? 1
+    for (let i = 0; i < length; i++) total[at++]! += size * share[row * columns + genes[i]!]!
+  }
 }

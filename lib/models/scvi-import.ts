@@ -11,6 +11,7 @@ import type { ObjectStore } from '../job/store.ts'
 import { corrupt, shown, unsupported } from './model-errors.ts'
 import { readSeries, readTexts } from './pickle-numpy.ts'
 import { entriesOf, type PickleValue } from './pickle-values.ts'
+import { priorMeans, priorVariances } from './scvi-encoder.ts'
 import { readHistory } from './scvi-history.ts'
 import type { ScviModel, ScviTraining } from './scvi-model.ts'
 import { type Entries, readScviRegistry, type ScviRegistry } from './scvi-registry.ts'
@@ -61,7 +62,11 @@ export async function importScvi(source: ByteSource): Promise<ImportedScvi> {
   const registry = kindChecked(registered, place)
   const settings = readSettings(attributes.get('init_params_'), place)
   const { weights, batchesTracked } = await readTensors(archive, tensors)
-  const reasons = [...settings.decoderReasons, ...(registry.hasSizeFactor ? ['it takes size factors'] : [])]
+  const reasons = [
+    ...settings.decoderReasons,
+    // a size factor stands in place of the library, learned or not
+    ...(registry.hasSizeFactor ? ['it takes size factors'] : librarianReasons(settings, weights)),
+  ]
   const parts = { weights, setup: registry.setup, settings, place }
   const plain = scviShapeOf(parts)
   const genes = genesOf(root.get('var_names'), { count: plain.genes, place })
@@ -82,6 +87,16 @@ export async function importScvi(source: ByteSource): Promise<ImportedScvi> {
         }
   checkWeights(model, place)
   return { model, notices: noticesOf({ archive, model, reasons, settings, unread }) }
+}
+
+function librarianReasons({ learnsLibrary }: ScviSettings, weights: ReadonlyMap<string, Weight>): string[] {
+  if (!learnsLibrary) return []
+  if (!weights.has(priorMeans))
+    return ['it learns library sizes, and what is usual of them in each batch is missing']
+  const variances = weights.get(priorVariances)?.data ?? []
+  return variances.every((variance) => variance > 0)
+    ? []
+    : ['it learns library sizes, which in one of its batches do not vary at all']
 }
 
 function kindChecked(registered: Entries, place: string): ScviRegistry {

@@ -3,10 +3,13 @@ import { setImmediate } from 'node:timers/promises'
 import type { RowSlab } from '../data/cells.ts'
 import { float32, type Tensor } from '../graph/tensor.ts'
 import { random } from '../job/random.ts'
+import { meanPlaces, type PlaceRows } from './latent-shares.ts'
+import { libraryNoise } from './scvi-encoder.ts'
 import type { InferenceOptions } from './scvi-inference.ts'
 import {
   decoderOutputs,
   encoderOutputs,
+  libraryOutputs,
   lossOutputs,
   type OpenGraph,
   openGraph,
@@ -18,6 +21,10 @@ export interface Parts {
   model: ScviModel
   place: string
   encoder(): Promise<OpenGraph>
+  /** of library sizes; of a model that learns them */
+  librarian(): Promise<OpenGraph>
+  /** mean places of rows */
+  places(rows: PlaceRows): Float32Array
   decoder(): Promise<OpenGraph>
   comparer(): Promise<OpenGraph>
   close(): Promise<void>
@@ -37,6 +44,8 @@ export function openParts(model: ScviModel, { place, ...options }: InferenceOpti
   return {
     ...{ model, place },
     encoder: lazily(encoderOutputs),
+    librarian: lazily(libraryOutputs),
+    places: meanPlaces(model.shape),
     decoder: lazily(decoderOutputs),
     comparer: lazily(lossOutputs),
     async close() {
@@ -91,12 +100,15 @@ export async function runGraph(
   return Object.fromEntries(Object.entries(got).map(([name, { data }]) => [name, data as Float32Array]))
 }
 
-/** Standard normal draws of cells, cell by cell; each from a generator of its own. */
-export function cellNoise(seed: number, { from, to, width }: Range & { width: number }): Float32Array {
+/** Standard normal draws of cells, cell by cell; each from a generator of its own, by the cell's number unless others are told. */
+export function cellNoise(
+  seed: number,
+  { from, to, width, numbers }: Range & { width: number; numbers?: Int32Array | undefined },
+): Float32Array {
   const all = random(seed)
   const noise = new Float32Array((to - from) * width)
   for (let cell = from; cell < to; cell++) {
-    const own = all.fork(`cell ${cell}`)
+    const own = all.fork(`cell ${numbers?.[cell - from] ?? cell}`)
     for (let i = 0; i < width; i++) noise[(cell - from) * width + i] = own.normal()
   }
   return noise
@@ -110,16 +122,23 @@ export function noiseOf(
   const { latent } = shape
   const cells = to - from
   const classes = kind === 'scanvi' && 'classes' in shape ? shape.classes : 0
-  const width = latent * (1 + classes)
+  const isLearned = shape.library === 'learned'
+  const width = latent * (1 + classes) + Number(isLearned)
   const noise = seed === undefined ? new Float32Array(cells * width) : cellNoise(seed, { from, to, width })
   const z = new Float32Array(cells * latent)
   const z2 = new Float32Array(cells * latent * classes)
+  const l = new Float32Array(isLearned ? cells : 0)
   for (let cell = 0; cell < cells; cell++) {
     const own = noise.subarray(cell * width, (cell + 1) * width)
     z.set(own.subarray(0, latent), cell * latent)
     // rows of label and cell: all cells with the first label, then with the second
     for (let label = 0; label < classes; label++)
       z2.set(own.subarray((1 + label) * latent, (2 + label) * latent), (label * cells + cell) * latent)
+    if (isLearned) l[cell] = own.at(-1)!
   }
-  return { z: float32(z, [cells, latent]), z2: float32(z2, [cells * classes, latent]) }
+  return {
+    z: float32(z, [cells, latent]),
+    z2: float32(z2, [cells * classes, latent]),
+    ...(isLearned && { [libraryNoise]: float32(l, [cells, 1]) }),
+  }
 }

@@ -16,9 +16,9 @@ import { type CellCovariates, entryFeeds } from './slab-feeds.ts'
 
 /** Row by row, as many rows as the slab has. */
 export interface PosteriorRows {
-  /** rows x latent; the embedding */
+  /** rows x latent; the embedding. Of a logistic normal space the mean of shares (latent-shares.ts) */
   mean: Float32Array
-  /** rows x latent */
+  /** rows x latent; of the normal place */
   variance: Float32Array
   /** rows x classes, of SCANVI; their softmax are its probabilities */
   logits: Float32Array | null
@@ -38,17 +38,23 @@ export interface ExpressionOptions {
   genes?: Int32Array
   /** as if cells were of these batches, in the mean over them; of their own unless told */
   batches?: readonly number[]
-  /** the mean over this many draws of z, of noise by this seed; at the mean of z unless told */
-  draws?: { count: number; seed: number }
-  /** counts that a cell has in all: a number, or its own; 1 unless told. Extra zeros of zinb are not taken off */
-  librarySize?: number | 'own'
+  /**
+   * the mean over this many draws of z, of noise by this seed; at the mean of z unless told. `cells` numbers the rows of the slab for the noise,
+   * where they do not follow one another
+   */
+  draws?: { count: number; seed: number; cells?: Int32Array }
+  /**
+   * Counts that a cell has in all: a number, 1 unless told; its own; or as the model has it (`latent`, its own where the model learns none). Extra
+   * zeros of zinb are not taken off.
+   */
+  librarySize?: number | 'own' | 'latent'
 }
 
 /** Of each cell, in nats. Their sum is the negative ELBO, which scvi-tools logs as `elbo`. */
 export interface LossRows {
   /** -log p(counts | z), all genes, with log x!; of SCANVI with what its model of z adds */
   reconstruction: Float64Array
-  /** of the posterior from the prior; of SCANVI of z2 and of the label */
+  /** of the posterior from the prior; of SCANVI of z2 and of the label; and of a learned library */
   divergence: Float64Array
 }
 
@@ -67,7 +73,7 @@ export interface ScviInference {
   ): Promise<DecodedRows>
   /** Rows x genes, as scvi-tools' `get_normalized_expression`. @throws as `posterior` and `decode` */
   expression(slab: RowSlab, covariates: CellCovariates, options?: ExpressionOptions): Promise<Float32Array>
-  /** At the mean of z, or at a draw of it by a seed, as in training. @throws as `posterior` and `decode` */
+  /** At the mean of z (and of a learned library's logarithm), or at a draw by a seed, as in training. @throws as `posterior` and `decode` */
   losses(slab: RowSlab, covariates: CellCovariates, options?: { seed?: number }): Promise<LossRows>
   /** gives the memory of the graphs back */
   close(): Promise<void>
@@ -110,7 +116,7 @@ async function posterior(parts: Parts, { slab, covariates }: Given): Promise<Pos
       ...entryFeeds({ slab, ...range }, place),
       ...covariatesOf(parts, graph, { covariates, start: slab.start, ...range }),
     })
-    rows.mean.set(got.mean!, range.from * latent)
+    rows.mean.set(parts.places({ mean: got.mean!, variance: got.variance! }), range.from * latent)
     rows.variance.set(got.variance!, range.from * latent)
     rows.logits?.set(got.logits!, range.from * classes)
   }
@@ -142,32 +148,4 @@ async function losses(
     }
   }
   return { reconstruction, divergence }
-}
-
-export interface MeanLosses {
-  cells: number
-  /** of a cell in the mean */
-  reconstruction: number
-  divergence: number
-  /** their sum: the negative ELBO, under the name that scvi-tools logs it by */
-  elbo: number
-}
-
-/** Over all cells of these slabs. @throws as `losses`; RangeError where there are none */
-export async function meanLosses(
-  inference: Pick<ScviInference, 'losses'>,
-  slabs: AsyncIterable<RowSlab> | Iterable<RowSlab>,
-  { covariates, seed }: { covariates: CellCovariates; seed?: number },
-): Promise<MeanLosses> {
-  const total = { cells: 0, reconstruction: 0, divergence: 0 }
-  for await (const slab of slabs) {
-    const rows = await inference.losses(slab, covariates, seed === undefined ? {} : { seed })
-    total.cells += slab.rows
-    for (const part of ['reconstruction', 'divergence'] as const)
-      total[part] += rows[part].reduce((sum, value) => sum + value, 0)
-  }
-  const { cells } = total
-  if (cells === 0) throw new RangeError('there are no cells to look at')
-  const [reconstruction, divergence] = [total.reconstruction / cells, total.divergence / cells]
-  return { cells, reconstruction, divergence, elbo: reconstruction + divergence }
 }

@@ -89,7 +89,7 @@ export function predictedLabels({ setup, shape }: ScanviModel): readonly string[
 }
 
 /** @throws BadInput MODEL_DECODER where the model can only encode */
-export function requireDecoder({ decoder }: ScviModel, place: string): void {
+export function requireDecoder({ decoder }: Pick<ScviModel, 'decoder'>, place: string): void {
   if (decoder === 'not-computed')
     throw new BadInput(
       'MODEL_DECODER',

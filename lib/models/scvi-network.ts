@@ -2,25 +2,27 @@
  * scVI (Lopez et al. 2018; the VAE of scvi-tools 1.4): an encoder of log1p counts into a normal distribution over a small latent space, and a
  * decoder of latent place, covariates and library size into the distribution of every count.
  *
- * Covariates with one category take no part, as in the original. The library is the cell's own sum of counts.
+ * Covariates with one category take no part, as in the original. The library is the cell's own sum of counts, or it is learned.
+ * Traps: the divergence of a learned library is not warmed up here, and is in SCANVI. Of a dispersion by label, a cell without a label has the mean
+ * over all labels (of logarithms), where the original stops with an error.
  */
 import { constant, type Expression } from '../graph/expression.ts'
-import { add, divide, lengthAlong, multiply, subtract, sum } from '../graph/operations/arithmetic.ts'
-import { exp, log, softmax, sqrt, square } from '../graph/operations/functions.ts'
+import { add, divide, lengthAlong, multiply, unsqueeze } from '../graph/operations/arithmetic.ts'
+import { cast, less } from '../graph/operations/choices.ts'
+import { exp, log, softmax } from '../graph/operations/functions.ts'
 import { matmul } from '../graph/operations/matrices.ts'
 import { concatenate, oneHot, reshape, scatter } from '../graph/operations/places.ts'
 import { type Entries, type Likelihood, reconstructionLoss } from './count-likelihood.ts'
+import { type Builder, fullyConnected, linearLayer, weight } from './network.ts'
 import {
-  type Builder,
-  type Covariates,
-  covariateRows,
-  fullyConnected,
-  linearLayer,
-  type NoiseRows,
-  noCovariates,
-  normalNoise,
-  weight,
-} from './network.ts'
+  covariatesOf,
+  divergence,
+  drawFrom,
+  encode,
+  isIn,
+  learnedLibrary,
+  type Posterior,
+} from './scvi-encoder.ts'
 
 export type Where = 'encoder' | 'decoder' | 'both' | 'none'
 
@@ -43,8 +45,12 @@ export interface ScviShape {
   dropout: number
   dispersion: 'gene' | 'gene-batch' | 'gene-label' | 'gene-cell'
   likelihood: Likelihood
-  /** for dispersion by label */
+  /** for dispersion by label; cells without one have none of their own */
   labels: number
+  /** how many counts a cell has in all is learned; absent, it is the sum of its counts */
+  library?: 'learned' | undefined
+  /** logistic normal: places in the latent space are shares that add up to one; absent, they are the normal ones */
+  latentDistribution?: 'ln' | undefined
 }
 
 /** A minibatch as a graph takes it. */
@@ -58,7 +64,7 @@ export interface Cells {
   categories: readonly Expression[]
   /** cells x continuous covariates */
   continuous: Expression | null
-  /** whole: [cells] */
+  /** whole, -1 for none: [cells] */
   labels: Expression | null
 }
 
@@ -96,70 +102,6 @@ function logCounts(
   const zeros = add(multiply(library, 0), none)
   const values = log(add(counts, 1)) // counts are not so small that digits were lost
   return reshape(scatter(reshape(zeros, ['cells x genes']), { places, values }), zeros.shape)
-}
-
-/** All categorical covariates that have more than one category, in one-hot rows. */
-function covariatesOf({ categories }: Cells, shape: ScviShape): Covariates {
-  const used = shape.categories.flatMap((count, i) => (count > 1 ? [{ count, of: categories[i]! }] : []))
-  if (used.length === 0) return noCovariates
-  const rows = used.map(({ count, of }) => oneHot(of, { classes: count, like: { type: 'float32' } }))
-  return covariateRows(concatenate(rows), {
-    width: used.reduce((width, { count }) => width + count, 0),
-    ...(shape.added && { added: shape.added }),
-  })
-}
-
-export const isIn = (where: Where, part: 'encoder' | 'decoder') => where === part || where === 'both'
-
-export interface Posterior {
-  mean: Expression
-  variance: Expression
-}
-
-/** q(z | x): cells x latent each. */
-export function encode(into: Builder, cells: Cells, shape: ScviShape): Posterior {
-  const { genes, hidden, latent, layers, continuous, encodeCovariates, deeplyInject, dropout } = shape
-  const counts = cells.entries.logs
-  const withContinuous = encodeCovariates && cells.continuous !== null
-  const h = fullyConnected(
-    into,
-    'z_encoder.encoder',
-    withContinuous ? concatenate([counts, cells.continuous!]) : counts,
-    {
-      inputs: genes + (withContinuous ? continuous : 0),
-      hidden,
-      outputs: hidden,
-      layers,
-      covariates: encodeCovariates ? covariatesOf(cells, shape) : noCovariates,
-      deeplyInject,
-      batchNorm: isIn(shape.batchNorm, 'encoder'),
-      layerNorm: isIn(shape.layerNorm, 'encoder'),
-      dropout,
-      group: cells.group,
-    },
-  )
-  return posterior(into, 'z_encoder', h, { hidden, latent })
-}
-
-/** scvi-tools adds 1e-4 to the variance, so that it cannot vanish. */
-export function posterior(
-  into: Builder,
-  name: string,
-  h: Expression,
-  size: Pick<ScviShape, 'hidden' | 'latent'>,
-): Posterior {
-  const { hidden: inputs, latent: outputs } = size
-  const head = (of: string) => linearLayer(into, `${name}.${of}`, { x: h, inputs, outputs })
-  return { mean: head('mean_encoder'), variance: add(exp(head('var_encoder')), 1e-4) }
-}
-
-/** A draw from it, by standard normal noise of this name. */
-export function drawFrom(
-  into: Builder,
-  { mean, variance }: Posterior,
-  { name, ...rows }: NoiseRows & { name: string },
-): Expression {
-  return add(mean, multiply(sqrt(variance), normalNoise(into, name, rows)))
 }
 
 export interface Decoded {
@@ -212,41 +154,56 @@ function dispersionOf(into: Builder, { categories, labels }: Cells, shape: ScviS
   const { dispersion, genes } = shape
   const start = { normal: 1 }
   if (dispersion === 'gene') return weight(into, 'px_r', { shape: [genes], start })
-  const [of, groups] =
-    dispersion === 'gene-batch' ? [categories[0]!, shape.categories[0]] : [labels!, shape.labels]
+  const isByBatch = dispersion === 'gene-batch'
+  const groups = isByBatch ? shape.categories[0] : shape.labels
   const table = weight(into, 'px_r', { shape: [genes, groups], start })
-  return matmul(oneHot(of, { classes: groups, like: table }), table, { right: true })
+  const rows = oneHot(isByBatch ? categories[0]! : labels!, { classes: groups, like: table })
+  return matmul(isByBatch ? rows : add(rows, ofNoLabel(labels!, shape)), table, { right: true })
 }
 
-/** KL(q || N(0, 1)) of each row: rows x 1. */
-export function divergence({ mean, variance }: Posterior): Expression {
-  return multiply(sum(subtract(add(variance, square(mean)), add(log(variance), 1)), [1]), 0.5)
+/** What a cell without a label has of each one's: cells x 1. */
+function ofNoLabel(labels: Expression, shape: ScviShape): Expression {
+  return unsqueeze(multiply(cast(less(labels, 0), 'float32'), 1 / shape.labels), [1])
 }
 
 export interface ScviLoss {
   /** sum over cells, without log(x!): [1, 1] */
   reconstruction: Expression
-  /** of each cell: cells x 1 */
+  /** of each cell, what is weighed by the warm-up: cells x 1 */
   divergence: Expression
+  /** of each cell, that of a learned library: cells x 1 */
+  ofLibrary: Expression | undefined
   posterior: Posterior
+  /** a draw of it */
+  drawn: Expression
+  /** what of that is decoded: itself, or its shares */
   z: Expression
+  /** counts that a cell has in all: cells x 1 */
+  library: Expression
 }
 
 export function scviLoss(into: Builder, cells: Cells, shape: ScviShape): ScviLoss {
   const q = encode(into, cells, shape)
-  const z = drawFrom(into, q, { name: 'z', width: shape.latent, group: cells.group })
+  const drawn = drawFrom(into, q, { name: 'z', width: shape.latent, group: cells.group })
+  const z = shape.latentDistribution === 'ln' ? softmax(drawn) : drawn
   const { logits, dropout, logTheta } = decode(into, z, { cells, shape })
+  const learned = shape.library === 'learned' ? learnedLibrary(into, cells, shape) : undefined
+  const library = learned === undefined ? cells.library : exp(learned.log)
   const reconstruction = reconstructionLoss(
     shape.likelihood,
     {
-      logits,
-      library: cells.library,
+      ...{ logits, library },
+      ...(learned !== undefined && { logLibrary: learned.log }),
       ...(dropout !== undefined && { dropout }),
       ...(logTheta !== undefined && { logTheta }),
     },
     cells.entries,
   )
-  return { reconstruction, divergence: divergence(q), posterior: q, z }
+  return {
+    ...{ reconstruction, posterior: q, drawn, z, library },
+    divergence: divergence(q),
+    ofLibrary: learned?.divergence,
+  }
 }
 
 /** Of a sum over cells, the mean: [1, 1]. */

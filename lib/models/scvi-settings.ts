@@ -18,6 +18,9 @@ export interface ScviSettings {
   batchNorm: Where
   deeplyInject: boolean
   encodeCovariates: boolean
+  /** the library size; by a prior that its tensors hold */
+  learnsLibrary: boolean
+  latentDistribution: 'normal' | 'ln'
   /** batches are vectors that were learned */
   isEmbedded: boolean
   /** why the decoder is not computed; empty where it is */
@@ -61,7 +64,6 @@ export function readSettings(value: PickleValue | undefined, place: string): Scv
   }
   const dropout = readNumber(all.get('dropout_rate') ?? null, place) ?? 0.1
   if (!(dropout >= 0 && dropout < 1)) throw corrupt(place, `dropout_rate is ${dropout}`)
-  chosen('latent_distribution', ['normal'], 'normal')
   if (!flag('log_variational', true)) throw refused(place, 'it encodes counts without their logarithm')
   for (const key of ['var_activation', 'extra_encoder_kwargs'])
     if (isSet(all.get(key))) throw refused(place, `${key} is set`)
@@ -74,7 +76,6 @@ export function readSettings(value: PickleValue | undefined, place: string): Scv
   const isEmbedded = chosen('batch_representation', ['one-hot', 'embedding'], 'one-hot') === 'embedding'
   const reasons: [boolean, string][] = [
     [!isKnown, `its likelihood is "${shown(String(likelihood))}"`],
-    [!flag('use_observed_lib_size', true), 'it learns library sizes'],
     [isSet(all.get('extra_decoder_kwargs')), 'its decoder has settings of its own'],
     [isEmbedded, 'its batches are embedded'],
   ]
@@ -86,6 +87,8 @@ export function readSettings(value: PickleValue | undefined, place: string): Scv
     batchNorm: chosen('use_batch_norm', wheres, 'both'),
     deeplyInject: flag('deeply_inject_covariates', true),
     encodeCovariates: flag('encode_covariates', false),
+    learnsLibrary: !flag('use_observed_lib_size', true),
+    latentDistribution: chosen('latent_distribution', ['normal', 'ln'], 'normal'),
     isEmbedded,
     decoderReasons: reasons.flatMap(([is, reason]) => (is ? [reason] : [])),
     unknown: [...all].flatMap(([key, one]) =>

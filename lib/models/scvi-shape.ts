@@ -4,6 +4,7 @@
  */
 import { corrupt, unsupported } from './model-errors.ts'
 import type { ScanviShape } from './scanvi-network.ts'
+import { priorMeans } from './scvi-encoder.ts'
 import type { ScviSetup } from './scvi-model.ts'
 import type { ScviShape, Where } from './scvi-network.ts'
 import type { ScviSettings } from './scvi-settings.ts'
@@ -58,6 +59,8 @@ export function scviShapeOf({ weights, setup, settings, place }: ShapeParts): Sc
     dispersion: settings.dispersion,
     likelihood: settings.likelihood ?? 'nb',
     labels: settings.dispersion === 'gene-label' ? (weights.get('px_r')?.shape[1] ?? 0) : 0,
+    ...(settings.learnsLibrary && weights.has(priorMeans) && { library: 'learned' }),
+    ...(settings.latentDistribution === 'ln' && { latentDistribution: 'ln' }),
   }
   if (settings.isEmbedded) return shape
   return { ...shape, deeplyInject: isInjected(shape, { rowsAndColumns, covariates }) }

@@ -1,12 +1,14 @@
 /**
  * Every tensor of a model of scvi-tools, by the names of its state dict and in its order, among them those that no computation needs: the encoder
- * of library sizes, heads of the decoder that the likelihood leaves out, the prior of labels. scvi-tools loads no model that lacks one.
+ * of library sizes where these are observed, heads of the decoder that the likelihood leaves out, the prior of labels. scvi-tools loads no model
+ * that lacks one.
  */
 import { wholeFeeds } from '../graph/feeds.ts'
 import { builder, type WeightSpec } from './network.ts'
 import { classify, type ScanviShape, scanviLoss } from './scanvi-network.ts'
+import { encode } from './scvi-encoder.ts'
 import type { ScviModel } from './scvi-model.ts'
-import { cellsOf, encode, type ScviShape, scviLoss } from './scvi-network.ts'
+import { cellsOf, type ScviShape, scviLoss } from './scvi-network.ts'
 import { covariatesSuffix } from './state-dict.ts'
 
 export type KindAndShape = Pick<ScviModel, 'kind' | 'shape'>
@@ -32,8 +34,9 @@ export function networkWeights(
 
 /** Beginnings of names, in the order of scvi-tools. */
 const order = [
-  ...['px_r', 'y_prior', 'z_encoder.', 'l_encoder.', 'decoder.px_decoder.', 'decoder.px_scale_decoder.'],
+  ...['px_r', 'y_prior', 'library_log_', 'z_encoder.', 'l_encoder.', 'decoder.px_decoder.'],
   ...[
+    'decoder.px_scale_decoder.',
     'decoder.px_r_decoder.',
     'decoder.px_dropout_decoder.',
     'classifier.',
@@ -64,18 +67,22 @@ function whole(name: string, spec: WeightSpec, split: ReadonlyMap<string, Weight
 }
 
 /** The library's encoder has one layer whatever the other's has, and one output. */
-function unusedTensors({ hidden, genes }: ScviShape, used: Specs): Specs {
+function unusedTensors(shape: ScviShape, used: Specs): Specs {
+  const { hidden, genes } = shape
   const unused: Specs = new Map()
   const layer = 'z_encoder.encoder.fc_layers.Layer 0.'
-  for (const [name, spec] of used)
+  const isLearned = shape.library === 'learned'
+  for (const [name, spec] of isLearned ? [] : used)
     if (name.startsWith(layer)) unused.set(`l_encoder.${name.slice('z_encoder.'.length)}`, spec)
   const linear = (name: string, outputs: number) => {
     const start = { uniform: 1 / Math.sqrt(hidden) }
     unused.set(`${name}.weight`, { shape: [outputs, hidden], start, kind: 'trained' })
     unused.set(`${name}.bias`, { shape: [outputs], start, kind: 'trained' })
   }
-  linear('l_encoder.mean_encoder', 1)
-  linear('l_encoder.var_encoder', 1)
+  if (!isLearned) {
+    linear('l_encoder.mean_encoder', 1)
+    linear('l_encoder.var_encoder', 1)
+  }
   for (const head of ['decoder.px_r_decoder', 'decoder.px_dropout_decoder'])
     if (!used.has(`${head}.weight`)) linear(head, genes)
   return unused

@@ -13,7 +13,7 @@ export interface CellCovariates {
   categories: readonly Int32Array[]
   /** cells x continuous covariates */
   continuous?: Float32Array
-  /** class of each cell, for a dispersion by label */
+  /** class of each cell, -1 for none, for a dispersion by label; without it no cell has one */
   labels?: Int32Array
 }
 
@@ -87,7 +87,12 @@ export function covariateFeeds(
   }
   for (const [i, count] of shape.categories.entries())
     codes(`category ${i}`, categories[i], { count, what: i === 0 ? 'batch' : `covariate ${i}` })
-  codes('labels', labels, { count: shape.labels, what: 'label' })
+  if (wanted.has('labels')) {
+    const own =
+      labels === undefined ? new Int32Array(to - from).fill(-1) : part(labels, { from, to, what: 'label' })
+    checkCodes(own, { count: shape.labels, least: -1, from, place, what: 'label' })
+    feeds.labels = whole(own)
+  }
   if (wanted.has('continuous')) {
     const width = shape.continuous
     const numbers = part(continuous, { from: from * width, to: to * width, what: 'continuous covariates' })
@@ -108,9 +113,15 @@ function part<Data extends Int32Array | Float32Array>(
 
 function checkCodes(
   codes: Int32Array,
-  { count, from, place, what }: { count: number; from: number; place: string; what: string },
+  {
+    count,
+    least = 0,
+    from,
+    place,
+    what,
+  }: { count: number; least?: number; from: number; place: string; what: string },
 ): void {
-  const bad = codes.findIndex((code) => !(code >= 0 && code < count))
+  const bad = codes.findIndex((code) => !(code >= least && code < count))
   if (bad >= 0)
     throw new BadInput(
       'MODEL_CATEGORY',

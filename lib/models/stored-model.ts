@@ -13,6 +13,7 @@ import {
 import { corrupt } from './model-errors.ts'
 import { checkedNetworkCard, labelsOfNetwork, type NetworkCard } from './network-card.ts'
 import { type NetworkModel, networkFiles, readNetwork } from './network-model.ts'
+import { readReference } from './reference-cells.ts'
 
 export type StoredCard = ModelCard | NetworkCard
 export type StoredModel = LinearModel | NetworkModel
@@ -64,7 +65,13 @@ export interface Reading {
 
 /** @throws BadInput MODEL_CORRUPT, MODEL_NOT_FINITE */
 export async function readStored(card: StoredCard, reading: Reading): Promise<StoredModel> {
-  return isLinearCard(card) ? readLinear(card, reading) : readNetwork(card, reading)
+  return isLinearCard(card) ? readLinear(card, reading) : readWholeNetwork(card, reading)
+}
+
+async function readWholeNetwork(card: NetworkCard, reading: Reading): Promise<NetworkModel> {
+  const network = await readNetwork(card, reading)
+  const reference = await readReference(card, reading)
+  return reference === undefined ? network : { ...network, reference }
 }
 
 /** @throws BadInput MODEL_CORRUPT */
@@ -93,13 +100,13 @@ export function wrongKind(
 ): BadInput {
   const remedy =
     wanted === 'linear'
-      ? 'Name a linear model, as CellTypist models are, or run the workflow map-atlas with this one'
+      ? 'Name a linear model, as CellTypist models are, or name this one alone'
       : 'Name a model that fit-reference made or that was imported from scvi-tools, or run annotate with this one'
   return new BadInput('MODEL_KIND', place, `the model "${name}" is ${purposes[kind]}`, remedy)
 }
 
 const purposes: Readonly<Record<StoredCard['kind'], string>> = {
   linear: 'a linear one: it labels cells in the workflow annotate',
-  scvi: 'a network (scVI): it places cells in an atlas, in the workflow map-atlas',
-  scanvi: 'a network (SCANVI): it places cells in an atlas and labels them, in the workflow map-atlas',
+  scvi: 'a network (scVI): it places cells among those of its reference',
+  scanvi: 'a network (SCANVI): it places cells among those of its reference and labels them',
 }

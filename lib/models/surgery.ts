@@ -5,11 +5,13 @@
  * What does not move is no part of the training at all, so it is the same to the bit and no weight decay pulls at it. New columns lie
  * behind the old ones of their own covariate; the original appends them behind all, and with a second covariate the old columns no longer
  * line up. A covariate that had one category has no columns; its old category gets columns of zeros, so the reference stays where it was, where the
- * original starts both at random (reference latents moved by up to 0.14).
+ * original starts both at random (reference latents moved by up to 0.14). A learned library's encoder learns whole, statistics too, as in the original:
+ * no cell's place depends on it.
  */
 import type { ErrorReport } from '../job/errors.ts'
 import type { Random } from '../job/random.ts'
 import type { ScanviShape } from './scanvi-network.ts'
+import { priorMeans, priorVariances } from './scvi-encoder.ts'
 import type { ScviShape } from './scvi-network.ts'
 import { covariatesSuffix, type Weight } from './state-dict.ts'
 
@@ -74,7 +76,9 @@ export function extendModel<Of extends ScviShape | ScanviShape>(
   const all = new Map(weights)
   for (const layer of injectedLayers(extended, weights)) addColumns(all, { layer, columns, random })
   if (shape.dispersion === 'gene-batch' && (more[0] ?? 0) > 0)
-    all.set('px_r', moreDispersions(all.get('px_r')!, more[0]!))
+    all.set('px_r', moreGroups(all.get('px_r')!, more[0]!))
+  for (const prior of [priorMeans, priorVariances])
+    if (all.has(prior)) all.set(prior, moreGroups(all.get(prior)!, more[0] ?? 0))
   const norms = [...new Set([...all.keys()].flatMap((name) => name.match(/^(.*)\.running_mean$/)?.[1] ?? []))]
   return {
     shape: extended,
@@ -110,7 +114,8 @@ function newColumns(categories: readonly number[], more: readonly number[]): Col
 
 /** Names of the linear layers that take covariates. */
 function injectedLayers(shape: ScviShape, weights: ReadonlyMap<string, Weight>): string[] {
-  const networks = [...(shape.encodeCovariates ? ['z_encoder.encoder'] : []), 'decoder.px_decoder']
+  const encoders = ['z_encoder.encoder', 'l_encoder.encoder']
+  const networks = [...(shape.encodeCovariates ? encoders : []), 'decoder.px_decoder']
   return networks
     .flatMap((network) =>
       Array.from(
@@ -145,8 +150,8 @@ function addColumns(
 
 export const addedSuffix = '#added'
 
-/** A new batch starts from the mean of the others; dispersions do not learn. */
-function moreDispersions({ shape, data }: Weight, more: number): Weight {
+/** A new batch has the mean of the others: dispersions do not learn, and what is usual of library sizes is told later (library-prior.ts). */
+function moreGroups({ shape, data }: Weight, more: number): Weight {
   const [genes, groups] = shape as [number, number]
   const wide = new Float32Array(genes * (groups + more))
   for (let gene = 0; gene < genes; gene++) {
@@ -183,13 +188,15 @@ function together(whole: Weight, { more, added }: { more: Weight; added: readonl
   return { shape: whole.shape, data }
 }
 
-const isStatistic = (name: string) => /\.running_(?:mean|var)$/.test(name)
+const isStatistic = (name: string) =>
+  /\.running_(?:mean|var)$/.test(name) || name === priorMeans || name === priorVariances
 const isNorm = (name: string) => /\.fc_layers\.Layer \d+\.1\.(?:weight|bias)$/.test(name)
 
 function learns(name: string, flags: SurgeryFlags): boolean {
   if (isStatistic(name) || name === 'y_prior') return false
   if (flags.unfrozen || name.endsWith(addedSuffix)) return true
   if (name.startsWith('classifier.')) return !flags.freezeClassifier
+  if (name.startsWith('l_encoder.')) return true
   if (isNorm(name)) {
     if (name.includes('encoder')) return !flags.freezeBatchnormEncoder
     return name.includes('decoder') && !flags.freezeBatchnormDecoder
@@ -201,6 +208,7 @@ function learns(name: string, flags: SurgeryFlags): boolean {
 
 function staysFixed(norm: string, flags: SurgeryFlags): boolean {
   if (norm.startsWith('classifier.')) return flags.freezeClassifier && !flags.classifierDrifts
+  if (norm.startsWith('l_encoder.')) return false
   return norm.includes('encoder') ? flags.freezeBatchnormEncoder : flags.freezeBatchnormDecoder
 }
 

@@ -22,6 +22,8 @@ export interface TrainingCells {
   continuous: Float32Array | null
   /** class of each cell, -1 where it has no label; null for models without labels */
   labels: Int32Array | null
+  /** the same for a dispersion by label, which a scVI may have too: it divides no cells and teaches no classifier */
+  dispersions?: Int32Array | undefined
 }
 
 /** Where in which file the cells are from, for messages. */

@@ -11,8 +11,8 @@ export interface Schedule {
   warmUp: { over: number; least: number; most: number } | null
   /** epochs between two looks at the validation cells; null for none */
   validateEvery: number | null
-  /** epochs without a better validation elbo after which training ends */
-  earlyStopping: { patience: number; minDelta: number } | null
+  /** epochs without a better elbo, of the validation cells unless told, after which training ends */
+  earlyStopping: { patience: number; minDelta: number; of?: 'train' } | null
   /** epochs without a better validation elbo after which the rate is multiplied by `factor` */
   plateau: { patience: number; factor: number; threshold: number; least: number } | null
   /** cells of each class that teach the classifier in an epoch; all when null */
@@ -52,17 +52,19 @@ export function klWeight({ warmUp }: Schedule, epoch: number): number {
   return epoch >= over ? most : least + (epoch / over) * (most - least)
 }
 
-/** What the validation of an epoch means for those that follow; nothing where there was none. */
+/** What an epoch means for those that follow; its validation nothing where there was none. */
 export function heed(
   { earlyStopping, plateau }: Schedule,
-  { best: before, rate: used, elbo }: { best: Best; rate: number; elbo: number | undefined },
+  { best: before, rate: used, record }: { best: Best; rate: number; record: EpochRecord },
 ): { best: Best; rate: number; isLast: boolean } {
   const best = { ...before }
   let rate = used
   let isLast = false
-  if (elbo !== undefined && earlyStopping !== null) {
-    const isBetter = best.stop === null || elbo < best.stop - earlyStopping.minDelta
-    if (isBetter) best.stop = elbo
+  const elbo = record.elbo_validation
+  const watched = earlyStopping?.of === 'train' ? record.elbo_train : elbo
+  if (watched !== undefined && earlyStopping !== null) {
+    const isBetter = best.stop === null || watched < best.stop - earlyStopping.minDelta
+    if (isBetter) best.stop = watched
     best.stopSince = isBetter ? 0 : best.stopSince + 1
     isLast = best.stopSince >= earlyStopping.patience
   }

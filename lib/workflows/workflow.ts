@@ -56,6 +56,8 @@ export interface ModelGenes {
   plan: string
   /** what it wants cells to be scaled over; all that was measured when absent */
   scaledOver?: 'genes'
+  /** it is a scVI or SCANVI, and takes counts */
+  isNetwork?: true
 }
 
 /** All that the Batch steps go by; its hash is part of their keys, so it holds nothing of the one job it was made for. */
@@ -114,6 +116,8 @@ export interface NamedModels {
   mayLack: boolean
   /** of what kind they must be; of any when absent */
   family?: ModelFamily
+  /** of what kind there may be one, and then no other: what it says of a cell cannot be compared with what others say */
+  alone?: ModelFamily
   notices: ErrorReport[]
 }
 

@@ -4,13 +4,11 @@ import type { Workflow } from './workflow.ts'
 
 /**
  * `annotate`: CELLxGENE Annotate's promise (labels, uncertainty, a place in the space of the reference, a map) with linear models as
- * CellTypist trains them. Nothing is trained here.
+ * CellTypist trains them, or with a scVI or SCANVI, which may learn the batches of the query first.
  */
 const annotate: Workflow<SettingsOf<'annotate'>> = {
   Prepare: async () => (await import('./annotate/prepare.ts')).prepare,
-  Fit: async () => async () => {
-    throw new Error('annotate with a linear model trains nothing')
-  },
+  Fit: async () => (await import('./annotate/fit.ts')).fit,
   Embed: async () => (await import('./annotate/embed.ts')).embed,
   Label: async () => (await import('./annotate/label.ts')).label,
   Publish: async () => (await import('./annotate/publish.ts')).publish,

@@ -32,6 +32,17 @@ describe('a session', () => {
     await expect(session.run({ x })).rejects.toThrow()
   })
 
+  it('gives results in memory of their own, which later runs and its end leave as it was', async () => {
+    const session = await openSession(model, { notices: [], threads: 1 })
+    const runs = []
+    for (let i = 1; i < 40; i++) runs.push(await session.run({ x: float32(Float32Array.of(i, i * i)) }))
+    await session.close()
+    const buffers = new Set(runs.flatMap(({ root, negative }) => [root!.data.buffer, negative!.data.buffer]))
+    expect(buffers.size).toBe(2 * runs.length)
+    for (const [i, { root }] of runs.entries())
+      expect(root!.data).toEqual(Float32Array.of(Math.sqrt(i + 1), i + 1))
+  })
+
   it('goes on with the next provider when one does not load, and says so', async () => {
     const notices: ErrorReport[] = []
     const session = await openSession(model, { providers: [missing, 'cpu'], notices })

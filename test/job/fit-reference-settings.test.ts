@@ -12,6 +12,7 @@ describe('settings of fit-reference', () => {
       ...{ n_layers: 2, n_hidden: 128, n_latent: 10, dropout_rate: 0.1, gene_likelihood: 'zinb' },
       ...{ encode_covariates: true, deeply_inject_covariates: false },
       ...{ use_layer_norm: 'both', use_batch_norm: 'none', binning: 0, n_top_genes: 2000 },
+      ...{ use_observed_lib_size: true, dispersion: 'gene' },
       ...{ lr: 1e-3, eps: 0.01, weight_decay: 1e-6, batch_size: 128, classification_ratio: 50 },
     })
   })
@@ -39,6 +40,8 @@ describe('settings of fit-reference', () => {
     [{ batch_size: 1 }],
     [{ train_size: 0 }],
     [{ dropout_rate: 1 }],
+    [{ dispersion: 'gene-label' }],
+    [{ dispersion: 'gene-cell-type', label_column: 'type' }],
   ])('%j is refused', (more) => {
     expect(() => settings(more)).toThrow(expect.objectContaining({ code: 'SETTING_INVALID' }))
   })

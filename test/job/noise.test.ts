@@ -54,4 +54,17 @@ describe('a mask', () => {
       expect(mask.every((one) => one === keep)).toBe(true)
     }
   })
+  it('takes two of every 32 bits, in blocks as one by one, and half of the last 32 where they are odd', () => {
+    for (const length of [0, 1, 2, 4095, 4096, 4097, 10_001]) {
+      const mask = new Uint8Array(length)
+      const [generator, bits] = [random(7), random(7)]
+      fillMask(mask, { keep: 0.3, from: generator })
+      const halves = Array.from({ length: Math.ceil(length / 2) }, bits.bits).flatMap((word) => [
+        word & 0xffff,
+        word >>> 16,
+      ])
+      expect([...mask]).toEqual(halves.slice(0, length).map((half) => Number(half < 19_661)))
+      expect(generator.state()).toEqual(bits.state())
+    }
+  })
 })

@@ -27,6 +27,19 @@ describe('the seeded generator', () => {
     expect(generator.uniform()).toMatchInlineSnapshot(`0.2119302863992052`)
   })
 
+  it('fills an array with what it would give one after another, and goes on behind it', () => {
+    fc.assert(
+      fc.property(seeds, fc.nat(70), (seed, length) => {
+        const [whole, each] = [random(seed), random(seed)]
+        const block = new Uint32Array(length)
+        whole.fillBits(block)
+        expect([...block]).toEqual(Array.from({ length }, each.bits))
+        expect(whole.state()).toEqual(each.state())
+      }),
+      { numRuns: 50 },
+    )
+  })
+
   it('goes on from a stored state as if it had never stopped', () => {
     fc.assert(
       fc.property(seeds, fc.nat(50), (seed, steps) => {

@@ -28,9 +28,10 @@ const shape: ScviShape = {
   likelihood: 'zinb',
   labels: 2,
 }
+// the fourth cell has no label
 const [batch, label] = [
   [0, 2, 2, 0, 1],
-  [1, 1, 0, 1, 0],
+  [1, 1, 0, -1, 0],
 ]
 const draw = random(17)
 const counts = batch.map(() =>
@@ -80,6 +81,8 @@ async function step(dispersion: ScviShape['dispersion']) {
   return {
     slope: numbersOf(got.slope),
     loss: numbersOf(got.loss)[0]!,
+    /** log theta of genes x groups */
+    table: [...weights.get(name)!.data],
     model: {
       logits: rows(numbersOf(got.logits), shape.genes),
       dropout: rows(numbersOf(got.dropout), shape.genes),
@@ -99,7 +102,8 @@ describe('the dispersion', () => {
   }
   for (const [dispersion, { of, count }] of Object.entries(groups))
     it(`${dispersion}: a step's loss and gradients are those of the definition`, async () => {
-      const { slope, loss, model } = await step(dispersion as ScviShape['dispersion'])
+      const { slope, loss, model, table } = await step(dispersion as ScviShape['dispersion'])
+      const tableRows = rows(table, count)
       const wanted = new Float64Array(shape.genes * count)
       let whole = 0
       for (const [cell, group] of of.entries()) {
@@ -110,11 +114,21 @@ describe('the dispersion', () => {
             logTheta[cell]![gene]! += by
             return plainLossOfCell('zinb', { ...model, logTheta }, cell)
           }
-          const at = gene * count + group
-          wanted[at] = wanted[at]! + (moved(1e-5) - moved(-1e-5)) / 2e-5
+          const change = (moved(1e-5) - moved(-1e-5)) / 2e-5
+          // a cell without a label has a share of each one's
+          for (let one = 0; one < count; one++) {
+            const share = group < 0 ? 1 / count : Number(group === one)
+            wanted[gene * count + one]! += share * change
+          }
         }
       }
       expect(Math.abs(loss / whole - 1)).toBeLessThan(1e-6)
+      expect(tableRows).toHaveLength(shape.genes)
+      for (const [gene, row] of tableRows.entries()) {
+        const ofNone = row.reduce((sum, one) => sum + one, 0) / count
+        const own = of[3]! < 0 ? ofNone : row[of[3]!]!
+        if (dispersion !== 'gene-cell') expect(model.logTheta[3]![gene]).toBeCloseTo(own, 6)
+      }
       expect(slope).toHaveLength(wanted.length)
       for (const [i, one] of wanted.entries()) expect(Math.abs(slope[i]! - one), `${i}`).toBeLessThan(2e-5)
       expect(Math.max(...wanted.map(Math.abs))).toBeGreaterThan(0.1)

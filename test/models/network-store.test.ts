@@ -129,7 +129,7 @@ describe('a network in the store', () => {
     await saveModel(bucket, toyNetwork(toyScvi(), 'plain'))
     const before = double.calls.length
     for (const load of [loadModel, loadLinearCard]) {
-      await expect(load(bucket, 'atlas')).rejects.toThrow(coded('MODEL_KIND', 'map-atlas'))
+      await expect(load(bucket, 'atlas')).rejects.toThrow(coded('MODEL_KIND', 'SCANVI'))
       await expect(load(bucket, 'plain')).rejects.toThrow(coded('MODEL_KIND', 'scVI'))
     }
     for (const load of [loadNetwork, loadNetworkCard])

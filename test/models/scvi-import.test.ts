@@ -41,11 +41,15 @@ const shapes = fc
     dispersion: fc.constantFrom<ScanviShape['dispersion']>('gene', 'gene-batch', 'gene-label', 'gene-cell'),
     likelihood: fc.constantFrom<ScanviShape['likelihood']>('zinb', 'nb', 'poisson'),
     linearClassifier: fc.boolean(),
+    isLibraryLearned: fc.boolean(),
+    areShares: fc.boolean(),
     classes: fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined }),
   })
   .map(
-    ({ classes, linearClassifier, ...shape }): Partial<ScanviShape> => ({
+    ({ classes, linearClassifier, isLibraryLearned, areShares, ...shape }): Partial<ScanviShape> => ({
       ...shape,
+      ...(areShares && { latentDistribution: 'ln' }),
+      ...(isLibraryLearned && { library: 'learned' }),
       ...(shape.dispersion === 'gene-label' && { labels: classes ?? 3 }),
       // Poisson has no dispersion, and so no tensor that shows which
       ...(shape.likelihood === 'poisson' && { dispersion: 'gene', labels: 0 }),
@@ -61,6 +65,12 @@ async function changed(model: ScviModel, change: (root: Map<string, PickleValue>
   return imported(
     storedZip([{ name: 'model/data.pkl', bytes: writePickle(root, { protocol: 2 }) }, ...storages]),
   )
+}
+
+/** The second batch has no variance of library sizes. */
+function still(model: ScviModel): ScviModel {
+  const none = { shape: [1, 2], data: Float32Array.of(1, 0) }
+  return { ...model, weights: new Map([...model.weights, ['library_log_vars', none]]) }
 }
 
 /** Entries of a zip that we wrote ourselves. */
@@ -107,6 +117,23 @@ describe('what was exported', () => {
       }),
       { numRuns: 60 },
     )
+  })
+
+  it('tells a learned library as scvi-tools does: by a setting, two rows of what is usual, and their order', async () => {
+    const model = toyScvi({ classes: 2, library: 'learned', encodeCovariates: true })
+    const names = [...stateTensors(model).keys()]
+    expect(names.slice(0, 5)).toEqual([
+      'px_r',
+      'y_prior',
+      'library_log_means',
+      'library_log_vars',
+      'z_encoder.encoder.fc_layers.Layer 0.0.weight',
+    ])
+    expect(stateTensors(model).get('l_encoder.encoder.fc_layers.Layer 0.0.weight')!.shape).toEqual([8, 14])
+    const { model: again } = await changed(model, (root) => {
+      expect(settingsOf(root).get('use_observed_lib_size')).toBe(false)
+    })
+    expect(again).toEqual(model)
   })
 
   it('is the same file each time', () => {
@@ -221,10 +248,10 @@ describe('models that are not computed here', () => {
       (root) => (root as Map<string, PickleValue>).delete('attr_dict'),
     ],
     [
-      'a latent space of shares',
+      'another latent space',
       'MODEL_UNSUPPORTED',
-      /latent_distribution is "ln"/,
-      (root) => settingsOf(root).set('latent_distribution', 'ln'),
+      /latent_distribution is "dirichlet"/,
+      (root) => settingsOf(root).set('latent_distribution', 'dirichlet'),
     ],
     [
       'counts without logarithms',
@@ -278,6 +305,22 @@ describe('models that are not computed here', () => {
       expect(() => requireDecoder(model, 'x')).toThrow(refused('MODEL_DECODER', /embed cells and no more/))
       expect(() => exportScvi(model)).toThrow(refused('MODEL_DECODER', /./))
     }
+  })
+
+  it('learn library sizes about what they do not say: they encode cells, or are refused', async () => {
+    const toy = toyScvi({ library: 'learned' })
+    const without = await changed(toy, (root) => {
+      for (const name of ['library_log_means', 'library_log_vars']) at(root, 'model_state_dict').delete(name)
+    })
+    const [first, second] = [without, await imported(exportScvi(still(toy)))].map(({ notices }) => notices)
+    expect(first).toEqual([
+      expect.objectContaining({ problem: expect.stringMatching(/each batch is missing/) }),
+    ])
+    expect(second).toEqual([
+      expect.objectContaining({ problem: expect.stringMatching(/do not vary at all/) }),
+    ])
+    const half = changed(toy, (root) => at(root, 'model_state_dict').delete('library_log_vars'))
+    await expect(half).rejects.toThrow(refused('MODEL_CORRUPT', /library_log_vars is missing/))
   })
 
   it('hold what is no number: the weight is named', async () => {

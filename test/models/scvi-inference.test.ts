@@ -12,11 +12,14 @@ import { type Likelihood, reconstructionLoss } from '../../lib/models/count-like
 import { reconstructionByCell } from '../../lib/models/count-likelihood-by-cell.ts'
 import { logFactorials } from '../../lib/models/log-factorial.ts'
 import { builder } from '../../lib/models/network.ts'
+import type { NetworkTask } from '../../lib/models/network-task.ts'
 import type { ScanviShape } from '../../lib/models/scanvi-network.ts'
-import { meanLosses, scviInference } from '../../lib/models/scvi-inference.ts'
+import { scviInference } from '../../lib/models/scvi-inference.ts'
+import type { ScviModel } from '../../lib/models/scvi-model.ts'
 import { cellsOf } from '../../lib/models/scvi-network.ts'
 import type { CellCovariates } from '../../lib/models/slab-feeds.ts'
 import { slabOf } from './golden-scvi.ts'
+import { oneStep, stepCells } from './one-step.ts'
 import { smallShape, toyScvi } from './toy-scvi.ts'
 
 const options = { place: 'cells.h5ad, X', threads: 1, notices: [] }
@@ -74,6 +77,10 @@ const shapes: [string, Partial<ScanviShape>][] = [
     },
   ],
   ['by cell', { dispersion: 'gene-cell', layers: 3 }],
+  ['with learned library sizes', { library: 'learned', categories: [3], encodeCovariates: true }],
+  ['SCANVI with learned library sizes', { library: 'learned', classes: 2, likelihood: 'nb' }],
+  ['in a logistic normal space', { latentDistribution: 'ln', layers: 2 }],
+  ['SCANVI in a logistic normal space', { latentDistribution: 'ln', classes: 3 }],
   ['by label', { dispersion: 'gene-label', labels: 3 }],
   ['Poisson, one batch', { likelihood: 'poisson', categories: [1] }],
   ['SCANVI', { classes: 3, categories: [2, 2], encodeCovariates: true }],
@@ -103,8 +110,6 @@ describe.each(shapes)('%s', (_, shape) => {
     )
     const { reconstruction, divergence } = await inference.losses(slab, covariates, { seed: 1 })
     expect(reconstruction.every(Number.isFinite) && divergence.every((one) => one > -1e-5)).toBe(true)
-    const all = await meanLosses(inference, [slab], { covariates, seed: 1 })
-    expect(all.elbo).toBeCloseTo((total(reconstruction) + total(divergence)) / 23, 6)
     const expressed = await inference.expression(slab, covariates, { librarySize: 'own' })
     const library = Array.from({ length: 23 }, (_, row) =>
       total(slab.values.subarray(slab.indptr[row], slab.indptr[row + 1])),
@@ -180,6 +185,84 @@ describe('losses of cells', () => {
   })
 })
 
+describe('a learned library size', () => {
+  const change = { library: 'learned', encodeCovariates: true, batchNorm: 'none', dropout: 0 } as const
+  const model = toyScvi(change)
+  const rows = stepCells(4, { cells: 9, genes, labels: 2 })
+  const slab = slabOf(
+    rows.counts.map((row) => row.flatMap((value, index) => (value > 0 ? [{ index, value }] : []))),
+    genes,
+  )
+  const covariates = { categories: [Int32Array.from(rows.batch)] }
+
+  it('multiplies shares where it is asked for; the size that is counted does so of models that learn none', async () => {
+    const { library: _, ...observed } = model.shape
+    const [learning, counting] = [
+      scviInference(model, options),
+      scviInference({ ...model, shape: observed } as ScviModel, options),
+    ]
+    const [one, latent] = [
+      await learning.expression(slab, covariates),
+      await learning.expression(slab, covariates, { librarySize: 'latent' }),
+    ]
+    for (const [cell, row] of rows.counts.entries()) {
+      const size = Math.exp(logSize(row, rows.batch[cell]!))
+      for (let gene = 0; gene < genes; gene++)
+        expect(latent[cell * genes + gene]! / one[cell * genes + gene]! / size).toBeCloseTo(1, 4)
+    }
+    const own = await counting.expression(slab, covariates, { librarySize: 'own' })
+    expect(await counting.expression(slab, covariates, { librarySize: 'latent' })).toEqual(own)
+    expect(await learning.expression(slab, covariates, { librarySize: 'own' })).toEqual(own)
+    const draws = { count: 3, seed: 8 }
+    // draws of z are those of the model without
+    expect(await learning.expression(slab, covariates, { draws })).toEqual(
+      await counting.expression(slab, covariates, { draws }),
+    )
+    const drawn = await learning.expression(slab, covariates, { draws, librarySize: 'latent' })
+    expect(drawn).not.toEqual(latent)
+    expect(await learning.expression(slab, covariates, { draws, librarySize: 'latent' })).toEqual(drawn)
+    await learning.close()
+    await counting.close()
+  })
+
+  /** the mean of the logarithm, by hand */
+  function logSize(counts: readonly number[], batch: number): number {
+    const of = (name: string) => model.weights.get(`l_encoder.${name}`)!.data
+    const seen = [...counts.map(Math.log1p), Number(batch === 0), Number(batch === 1)]
+    const [first, start] = [of('encoder.fc_layers.Layer 0.0.weight'), of('encoder.fc_layers.Layer 0.0.bias')]
+    const [last, end] = [of('mean_encoder.weight'), of('mean_encoder.bias')]
+    return Array.from(start, (bias, unit) =>
+      Math.max(
+        0,
+        seen.reduce((sum, x, i) => sum + x * first[unit * seen.length + i]!, bias),
+      ),
+    ).reduce((sum, h, unit) => sum + h * last[unit]!, end[0]!)
+  }
+
+  it.each([
+    ['scVI', {}],
+    ['SCANVI', { classes: 2 }],
+    ['SCANVI with dispersions by label', { classes: 2, dispersion: 'gene-label', labels: 2 }],
+  ] as const)(
+    '%s: has a part in losses, which add up to those of a training step without noise',
+    async (_name, more) => {
+      const { kind, shape } = toyScvi({ ...change, ...more })
+      const task =
+        kind === 'scvi' ? { kind, shape } : { kind, shape, classificationRatio: 1, hasLabels: false }
+      const step = await oneStep(task as NetworkTask, { cells: rows, klWeight: 1, seed: 3, isNoisy: false })
+      const made = { ...toyScvi({ ...change, ...more }), weights: step.weights }
+      const inference = scviInference(made, options)
+      const labels = Int32Array.from(rows.label)
+      const { reconstruction, divergence } = await inference.losses(slab, { ...covariates, labels })
+      await inference.close()
+      const logFactorial = logFactorials()
+      const constant = total(rows.counts.flat().map(logFactorial))
+      expect((total(reconstruction) - constant) / step.told.reconstruction!).toBeCloseTo(1, 4)
+      expect(total(divergence) / step.told.divergence!).toBeCloseTo(1, 4)
+    },
+  )
+})
+
 describe('what cannot be fed', () => {
   const slab = someCells(6, 9)
   const withValue = (value: number) => ({
@@ -237,7 +320,8 @@ describe('what cannot be fed', () => {
     const inference = scviInference(toyScvi({ classes: 2 }), options)
     const { mean, logits } = await inference.posterior(slabOf([], genes), { categories: [] })
     expect([mean.length, logits?.length]).toEqual([0, 0])
-    await expect(meanLosses(inference, [], { covariates: { categories: [] } })).rejects.toThrow(RangeError)
+    const { reconstruction, divergence } = await inference.losses(slabOf([], genes), { categories: [] })
+    expect([reconstruction.length, divergence.length]).toEqual([0, 0])
     await inference.close()
   })
 })

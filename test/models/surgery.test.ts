@@ -1,14 +1,21 @@
 import { describe, expect, it } from 'vitest'
 import type { RowSlab } from '../../lib/data/cells.ts'
+import { wholeFeeds } from '../../lib/graph/feeds.ts'
+import { float32 } from '../../lib/graph/tensor.ts'
 import { random } from '../../lib/job/random.ts'
 import { fitNetwork } from '../../lib/models/fit-network.ts'
+import { builder } from '../../lib/models/network.ts'
 import type { ScanviShape } from '../../lib/models/scanvi-network.ts'
+import { encode } from '../../lib/models/scvi-encoder.ts'
 import { scviInference } from '../../lib/models/scvi-inference.ts'
 import { predictedLabels, type ScanviModel, type ScviModel } from '../../lib/models/scvi-model.ts'
+import { cellsOf } from '../../lib/models/scvi-network.ts'
 import { networkWeights } from '../../lib/models/scvi-tensors.ts'
+import { entryFeeds } from '../../lib/models/slab-feeds.ts'
 import { joinWeights, splitWeights, type Weight } from '../../lib/models/state-dict.ts'
 import { defaultFlags, extendModel, type Surgery, settleColumns } from '../../lib/models/surgery.ts'
 import { sumsOf } from '../../lib/models/training-cells.ts'
+import { compute, numbersOf } from '../graph/compute.ts'
 import { readNpz } from '../support/npz.ts'
 import { hasShared, sharedPath } from '../support/shared.ts'
 import { goldenCells, goldenRows, goldenScanvi, slabOf, worst } from './golden-scvi.ts'
@@ -212,6 +219,42 @@ describe('surgery', () => {
     expect(codes([1], { encodeCovariates: false })).toEqual(['SURGERY_MOVES_NOTHING'])
     expect(codes([1], { encodeCovariates: true })).toEqual([])
     expect(codes([0], { encodeCovariates: true })).toEqual(['SURGERY_NO_NEW_BATCH'])
+  })
+
+  it('lets the encoder of a learned library learn whole, and begins a new batch about what is usual in the others', async () => {
+    const model = toyScvi({ library: 'learned', encodeCovariates: true, classes: 3 })
+    const { only, fixed, weights, shape } = operate(model, [1])
+    const ofLibrary = [...weights.keys()].filter((name) => name.startsWith('l_encoder.'))
+    expect(only.filter((name) => name.startsWith('l_encoder.'))).toEqual(
+      ofLibrary.filter((name) => !name.includes('running_')),
+    )
+    expect(fixed.filter((name) => name.startsWith('l_encoder.'))).toEqual([])
+    expect(weights.get('library_log_vars')!.shape).toEqual([1, 3])
+    expect(only.filter((name) => name.startsWith('library_log_'))).toEqual([])
+    const before = await posteriorOf(model, cells, covariates)
+    const operated = { ...operate(model, [1]), shape }
+    const after = await posteriorOf(settled(model, operated, weights), cells, covariates)
+    expect(largestDifference(after.mean, before.mean)).toBe(0)
+  })
+
+  it('learns a new column once: what the whole weight holds in its place takes no part, trained or not', async () => {
+    const model = toyScvi({ encodeCovariates: true })
+    const surgery = operate(model, [1], { ...defaultFlags, unfrozen: true })
+    const layer = 'z_encoder.encoder.fc_layers.Layer 0.0.weight'
+    const meansOf = async (spoilt: number) => {
+      const into = builder('inference', { feeds: wholeFeeds() })
+      const { mean } = encode(into, cellsOf(into, surgery.shape), surgery.shape)
+      const whole = surgery.weights.get(`${layer}#covariates`)!
+      const data = whole.data.map((value, i) => (i % 3 === 2 ? spoilt : value))
+      const weights = new Map([...surgery.weights, [`${layer}#covariates`, { ...whole, data }]])
+      const fed = Object.entries(entryFeeds({ slab: cells, from: 0, to: 9 }, 'cells'))
+      const batches = { type: 'int32' as const, shape: [9], data: new Int32Array(9).fill(2) }
+      const values = [...weights].map(([name, one]) => [name, float32(one.data, one.shape)] as const)
+      return numbersOf(
+        (await compute({ mean }, Object.fromEntries([...values, ...fed, ['category 0', batches]]))).mean,
+      )
+    }
+    expect(await meansOf(5)).toEqual(await meansOf(0))
   })
 
   it('lets go what each flag lets go, and keeps the statistics that it should', () => {

@@ -10,6 +10,7 @@ import type { BatchState, RoadState } from '../../lib/job/road.ts'
 import { resultsPrefix } from '../../lib/job/uploads.ts'
 import { saveModel } from '../../lib/models/bundle.ts'
 import { makeNetworkModel } from '../../lib/models/network-model.ts'
+import type { ReferenceCells } from '../../lib/models/reference-cells.ts'
 import type { ScanviShape } from '../../lib/models/scanvi-network.ts'
 import type { CategoryColumn, ScanviModel, ScviModel } from '../../lib/models/scvi-model.ts'
 import type { JobResult } from '../../lib/workflows/parts/results.ts'
@@ -23,7 +24,7 @@ export async function storeNetwork(
   { stores }: Installation,
   name: string,
   model: ScviModel,
-  bins: { count: number } | null = null,
+  { bins = null, reference }: { bins?: { count: number } | null; reference?: ReferenceCells } = {},
 ): Promise<string> {
   const made = makeNetworkModel(
     {
@@ -41,6 +42,7 @@ export async function storeNetwork(
       training: { epochs: null, settings: {}, versions: {}, sources: [] },
     },
     model,
+    reference === undefined ? {} : { reference },
   )
   return (await saveModel(stores.models, made)).id
 }

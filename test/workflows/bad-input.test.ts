@@ -93,7 +93,10 @@ const cases: [string, Case, code: string, place: string, problem: Expected, reme
   ['no model and no default', { query: good(), job: 'workflow: annotate\nquery: q.h5ad' }, 'MODEL_REQUIRED', 'model', 'no default', 'celldrop models'],
   ['an unknown model', { query: good(), job: { model: 'liver' } }, 'MODEL_MISSING', 'models', 'liver', 'blood'],
   ['a damaged model', { query: good(), job: { model: 'damaged' } }, 'MODEL_CORRUPT', 'weights', 'cut short', 'again'],
-  ['an unknown classifier', { query: good(), job: { classifier: 'fine' } }, 'CLASSIFIER_UNKNOWN', 'classifier', '"fine"', 'default'],
+  ['an unknown classifier', { query: good(), job: { classifier: 'fine' } }, 'SETTING_INVALID', 'classifier', /knn/, /\w/],
+  ['a classifier that no linear model has', { query: good(), job: { classifier: 'knn' } }, 'CLASSIFIER_UNKNOWN', 'classifier', '"knn"', 'a network'],
+  ['label columns of a linear model', { query: good(), job: { label_columns: ['fine'] } }, 'MODEL_KIND', 'label_columns', 'one column', 'a network'],
+  ['surgery on a linear model', { query: good(), job: { mapping: 'surgery' } }, 'MODEL_KIND', 'mapping', 'surgery', 'a network'],
 
   ['text named h5ad', { query: 'cell,gene\n1,2\n', job: {} }, 'FORMAT_UNKNOWN', 'q.h5ad', 'no format of cells', 'h5ad'],
   ['a git-LFS pointer', { query: lfsPointer, job: {} }, 'FORMAT_UNKNOWN', 'q.h5ad', /\w/, /\w/],

@@ -131,12 +131,12 @@ describe('InspectInput', () => {
       '"leiden"',
     ],
     [
-      'a classifier that no linear model has',
+      'batches in no column',
       () => query(counts),
-      { classifier: 'fine' },
-      'CLASSIFIER_UNKNOWN',
-      'classifier',
-      '"fine"',
+      { batch_key: 'Sample_ID' },
+      'BATCH_COLUMN',
+      'q.h5ad:/obs',
+      '"Sample_ID"',
     ],
   ])('refuses %s', async (_, cells, settings, code, place, problem) => {
     expect(await refused(cells(), settings)).toMatchObject({

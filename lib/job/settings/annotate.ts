@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { BadInput } from '../errors.ts'
+import { networkFields } from './annotate-network.ts'
 import {
   batchField,
   clId,
@@ -64,7 +65,7 @@ export const annotateSettings = z.strictObject({
     .describe(
       `percentage of a model's genes that the query must have: of several models one with fewer is left out (${usualOverlapPercent} unless told), a model that is alone is refused`,
     ),
-  classifier: z.string().max(100).default('default').describe('which classifier of the model to use'),
+  ...networkFields,
   ...countsFields,
   ...geneFields,
   gene_matching: z
@@ -148,6 +149,12 @@ export const annotateSettings = z.strictObject({
     .default(false)
     .describe('also write the probability of every label, as obsm'),
   ...mapFields,
+  umap_space: z
+    .enum(['pca', 'latent'])
+    .optional()
+    .describe(
+      'lay out by principal components of the query, or by its place in the space of the reference; without it pca for linear models, latent for a network',
+    ),
   ontology: z
     .record(z.string().max(200), clId)
     .default({})
@@ -160,7 +167,7 @@ export const annotateSettings = z.strictObject({
   compute: z
     .enum(['auto', 'cpu', 'gpu'])
     .default('auto')
-    .describe('where to compute; a linear model gains nothing from a GPU'),
+    .describe('where to train and to compute; a linear model gains nothing from a GPU'),
   seed: seed.default(0).describe('seed of everything random'),
 })
 

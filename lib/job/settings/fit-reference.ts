@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { BadInput } from '../errors.ts'
+import { checkExpression, expressionFields } from './expression.ts'
 import {
   clId,
   columnName,
@@ -47,6 +48,19 @@ export const fitReferenceSettings = z.strictObject({
     .max(200)
     .default('Unknown')
     .describe('what cells without a label are called in label_column; cells with no value count as such'),
+  keep_cells: z
+    .boolean()
+    .default(true)
+    .describe(
+      "keep the atlas's cells in the model: where they lie in the latent space, and their labels; other cells can be labelled by them then",
+    ),
+  transfer_columns: z
+    .array(columnName)
+    .max(20)
+    .default([])
+    .describe(
+      'further obs columns with labels that are kept with these cells, such as coarser or finer types',
+    ),
   compat: z
     .enum(['none', 'scvi-tools', 'scpdac'])
     .default('none')
@@ -107,6 +121,12 @@ export const fitReferenceSettings = z.strictObject({
   // ----- network
   n_hidden: z.int().min(1).max(4096).default(128).describe('width of the hidden layers'),
   n_latent: z.int().min(1).max(500).default(10).describe('dimensions of the latent space'),
+  latent_distribution: z
+    .enum(['normal', 'ln'])
+    .default('normal')
+    .describe(
+      'what places in the latent space are: normal, or logistic normal (ln), n_latent shares that add up to one',
+    ),
   n_layers: z.int().min(1).max(10).default(2).describe('hidden layers of encoder and decoder'),
   dropout_rate: z
     .number()
@@ -115,13 +135,21 @@ export const fitReferenceSettings = z.strictObject({
     .default(0.1)
     .describe('share of hidden values dropped in training'),
   dispersion: z
-    .enum(['gene', 'gene-batch', 'gene-cell'])
+    .enum(['gene', 'gene-batch', 'gene-label', 'gene-cell'])
     .default('gene')
-    .describe('what the dispersion of a gene is constant over'),
+    .describe(
+      'what the dispersion of a gene is constant over; gene-label needs label_column, and a cell without a label has the mean over all labels',
+    ),
   gene_likelihood: z
     .enum(['zinb', 'nb', 'poisson'])
     .default('zinb')
     .describe('how counts are distributed about their means'),
+  use_observed_lib_size: z
+    .boolean()
+    .default(true)
+    .describe(
+      'how many counts a cell has in all is the sum of its counts; false for a model that learns it, about what is usual in the batch',
+    ),
   encode_covariates: z
     .boolean()
     .default(true)
@@ -217,6 +245,7 @@ export const fitReferenceSettings = z.strictObject({
     .boolean()
     .default(false)
     .describe('also write the probability of every label, as obsm'),
+  ...expressionFields,
   overwrite: overwriteField.describe(
     'replace a model of this name, annotations of the same name that the atlas already has, and a result of the same name',
   ),
@@ -260,7 +289,35 @@ export function checkFitReference(settings: FitReferenceSettings, place: string)
     new BadInput('SETTING_INVALID', `${place}: ${setting}`, problem, remedy)
   if (twice !== undefined)
     throw invalid('batch_key', `the column "${twice}" is named twice`, 'Give each column one purpose')
+  checkTransfer(settings, invalid)
+  checkExpression(settings, place)
+  if (settings.dispersion === 'gene-label' && label_column === undefined)
+    throw invalid(
+      'dispersion',
+      'gene-label needs the label of each cell',
+      'Name a label_column, or take another dispersion',
+    )
   if (settings.binning === 1) throw invalid('binning', 'one bin tells nothing', 'Take 2 bins or more, or 0')
   if (settings.min_kl_weight > settings.max_kl_weight)
     throw invalid('min_kl_weight', 'it is above max_kl_weight', 'Give the smaller one as min_kl_weight')
+}
+
+function checkTransfer(
+  { label_column, transfer_columns, keep_cells }: FitReferenceSettings,
+  invalid: (setting: string, problem: string, remedy: string) => BadInput,
+): void {
+  const kept = [...(label_column === undefined ? [] : [label_column]), ...transfer_columns]
+  const twice = kept.find((column, at) => kept.indexOf(column) !== at)
+  if (twice !== undefined)
+    throw invalid(
+      'transfer_columns',
+      `the column "${twice}" is named twice`,
+      'Name each once; label_column is kept without being named again',
+    )
+  if (!keep_cells && transfer_columns.length > 0)
+    throw invalid(
+      'transfer_columns',
+      'no cells are kept that could have these labels',
+      'Leave out keep_cells: false',
+    )
 }

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { BadInput } from '../errors.ts'
+import { checkExpression, expressionFields } from './expression.ts'
 import {
   clId,
   columnName,
@@ -176,6 +177,13 @@ export const mapAtlasSettings = z.strictObject({
     .boolean()
     .default(false)
     .describe('also write the probability of every label, as obsm'),
+  elbo: z
+    .boolean()
+    .default(true)
+    .describe(
+      'also tell how well the model explains the counts of each cell: its reconstruction error, and the ELBO of query and atlas',
+    ),
+  ...expressionFields,
   umap,
   umap_min_dist,
   n_neighbors,
@@ -206,6 +214,7 @@ export function mapAtlasDefaults(compat: unknown): Partial<MapAtlasSettings> {
  */
 export function checkMapAtlas(settings: MapAtlasSettings, place: string): void {
   const { mode, atlas, label_key, source_key, batch_key } = settings
+  checkExpression(settings, place)
   if (mode === 'extend' && atlas === undefined)
     throw new BadInput(
       'SETTING_INVALID',

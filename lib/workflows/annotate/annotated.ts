@@ -4,19 +4,19 @@ import type { ErrorReport } from '../../job/errors.ts'
 import { wantsSeveralModels } from '../../job/settings/annotate.ts'
 import type { GenePlan } from '../../knowledge/gene-plan.ts'
 import { unassigned } from '../../labels/match.ts'
-import { loadLinearCard } from '../../models/bundle.ts'
-import type { ModelCard } from '../../models/linear-model.ts'
 import { type Coded, countsOf } from '../parts/coded.ts'
 import { planOf } from '../parts/gene-maps.ts'
 import { noticesOf, readObs, stepRecords, type Timing, timingsOf } from '../parts/records.ts'
 import type { LabelTerm } from '../workflow.ts'
 import type { AnnotateContext } from './context.ts'
+import type { Fitted } from './fit.ts'
 import type { Labelled } from './label.ts'
 import type { Prepared } from './prepare.ts'
+import { type ScoringCard, scoringCards } from './scoring-models.ts'
 
 /** A model, what the query has of its genes, and how many cells it was surest of. */
 export interface ModelUse {
-  card: ModelCard
+  card: ScoringCard
   plan: GenePlan
   cells: number
 }
@@ -45,6 +45,10 @@ export interface Annotated {
   majorityShare: Float32Array | null
   second: Coded | null
   margin: Float32Array | null
+  /** by further label columns of a network's reference */
+  others: { column: string; labels: Coded; uncertainty: Float32Array }[]
+  /** what a network learnt of the query; null where it learnt nothing */
+  adapted: Fitted | null
   fewCounts: Uint8Array | null
   totals: Float64Array
   detected: Int32Array
@@ -90,6 +94,8 @@ export async function readAnnotated(context: AnnotateContext): Promise<Annotated
     majorityShare: await numbers('majority-share'),
     second: has('second') ? await coded('second', labelled.classes) : null,
     margin: await numbers('margin'),
+    others: await othersOf(context, labelled),
+    adapted: (records.Fit?.value as Fitted | undefined) ?? null,
     fewCounts: had('few-counts') ? await before.readBlock('few-counts', Uint8Array) : null,
     totals: await before.readBlock('totals', Float64Array),
     detected: await before.readBlock('detected', Int32Array),
@@ -107,11 +113,21 @@ export async function readAnnotated(context: AnnotateContext): Promise<Annotated
 
 async function modelsOf(context: AnnotateContext, { cellsOfModel }: Labelled): Promise<ModelUse[]> {
   const maps = await context.geneMaps()
+  const cards = await scoringCards(context)
+  return maps.models.map(({ plan }, index) => ({
+    card: cards[index]!,
+    plan: planOf(maps, plan),
+    cells: cellsOfModel[index]!,
+  }))
+}
+
+async function othersOf(context: AnnotateContext, { network }: Labelled): Promise<Annotated['others']> {
+  const step = context.before('Label')
   return Promise.all(
-    maps.models.map(async ({ id, plan }, index) => ({
-      card: await loadLinearCard(context.stores.models, id),
-      plan: planOf(maps, plan),
-      cells: cellsOfModel[index]!,
+    (network?.others ?? []).map(async ({ column, labels }, i) => ({
+      column,
+      labels: { codes: await step.readBlock(`other-${i}`, Int32Array), categories: [...labels] },
+      uncertainty: await step.readBlock(`other-${i}-uncertainty`, Float32Array),
     })),
   )
 }

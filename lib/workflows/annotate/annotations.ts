@@ -3,16 +3,18 @@
  * `X_` that CELLxGENE shows, and how the labels came about under uns.
  */
 import type { Additions } from '../../data/add-to-h5ad.ts'
-import type { Column } from '../../data/cells.ts'
+import type { Column, Table } from '../../data/cells.ts'
 import type { PlainValue } from '../../data/h5ad-element.ts'
 import type { Elements } from '../../data/write-h5ad.ts'
 import { product } from '../../job/product.ts'
+import type { AnnotateSettings } from '../../job/settings/annotate.ts'
 import type { AnnotationNames } from '../../job/stored-names.ts'
 import { raiseProbabilities } from '../../labels/model-choice.ts'
 import { type Coded, categoricalColumn } from '../parts/coded.ts'
 import { readGraph } from '../parts/neighbour-graph.ts'
 import { type Annotated, type ModelUse, unassignedCells } from './annotated.ts'
 import type { AnnotateContext } from './context.ts'
+import type { Labelled } from './label.ts'
 import { namesFor } from './rules.ts'
 import { type ScoringModels, scoringModels } from './scoring-models.ts'
 
@@ -24,7 +26,7 @@ export async function annotations(annotated: Annotated, context: AnnotateContext
     obs: obsColumns(annotated, names),
     obsm: await obsmArrays(annotated, { context, names }),
     uns: Object.fromEntries(uns),
-    ...(settings.overwrite && { without: everyKey(names) }),
+    ...(settings.overwrite && { without: everyKey(names, annotated.obs) }),
   }
   if (!settings.write_neighbours || !annotated.labelled.hasGraph) return additions
   const graph = await readGraph(context, { cells: annotated.prepared.cells, names: names.neighbours })
@@ -32,7 +34,7 @@ export async function annotations(annotated: Annotated, context: AnnotateContext
 }
 
 /** All that a run of this name can write: what an earlier one wrote and this one does not would belong to other labels. */
-function everyKey(names: AnnotationNames): NonNullable<Additions['without']> {
+function everyKey(names: AnnotationNames, obs: Table): NonNullable<Additions['without']> {
   const { predicted, predictedRaw, uncertainty, ontologyId, model, predictedByCell } = names
   const {
     overClustering,
@@ -57,21 +59,36 @@ function everyKey(names: AnnotationNames): NonNullable<Additions['without']> {
     hasFewCounts,
   ]
   return {
-    obs: [...byCell, predictedSecond, predictedMargin],
+    obs: [...byCell, predictedSecond, predictedMargin, ...ofColumns(names, obs)],
     obsm: [latent, ...umap, probabilities],
     obsp: [neighbours.connectivities, neighbours.distances],
     uns: [neighbours.uns],
   }
 }
 
+/** Labels by further columns of a reference stand with their uncertainty, and by nothing else are they known. */
+function ofColumns({ ofColumn }: AnnotationNames, { columns }: Table): string[] {
+  const first = ofColumn('').predicted
+  return [...columns.keys()]
+    .filter((name) => name.startsWith(first))
+    .map((name) => ofColumn(name.slice(first.length)))
+    .filter(({ uncertainty }) => columns.has(uncertainty))
+    .flatMap(({ predicted, uncertainty }) => [predicted, uncertainty])
+}
+
 function obsColumns(annotated: Annotated, names: AnnotationNames): Map<string, Column> {
   const { labels, raw, terms, uncertainty, byModel, byCell, clusters, majorityShare } = annotated
-  const { second, margin, fewCounts } = annotated
+  const { second, margin, fewCounts, others } = annotated
   const columns = new Map<string, Column>([
     [names.predicted, categoricalColumn(labels)],
     [names.uncertainty, float32(uncertainty)],
     [names.ontologyId, categoricalColumn(ontologyIds(labels, terms))],
   ])
+  for (const { column, labels: found, uncertainty: unsure } of others) {
+    const ofColumn = names.ofColumn(column)
+    columns.set(ofColumn.predicted, categoricalColumn(found))
+    columns.set(ofColumn.uncertainty, float32(unsure))
+  }
   if (raw !== null) columns.set(names.predictedRaw, categoricalColumn(raw))
   if (fewCounts !== null) columns.set(names.hasFewCounts, { kind: 'boolean', values: fewCounts })
   if (byModel !== null) columns.set(names.model, categoricalColumn(byModel))
@@ -83,12 +100,15 @@ function obsColumns(annotated: Annotated, names: AnnotationNames): Map<string, C
   return columns
 }
 
-/** The CELLxGENE schema takes a CL id or the word "unknown". */
+/** The CELLxGENE schema takes a CL id or this word. */
+const unknown = 'unknown'
+
 export function ontologyIds({ codes, categories }: Coded, terms: Annotated['terms']): Coded {
-  const ids = categories.map((label) => terms[label]?.id ?? 'unknown')
-  const distinct = [...new Set(ids)].sort()
+  const ids = categories.map((label) => terms[label]?.id ?? unknown)
+  const distinct = [...new Set([...ids, ...(codes.includes(-1) ? [unknown] : [])])].sort()
   const codeOf = ids.map((id) => distinct.indexOf(id))
-  return { codes: codes.map((code) => (code < 0 ? -1 : codeOf[code]!)), categories: distinct }
+  const none = distinct.indexOf(unknown)
+  return { codes: codes.map((code) => (code < 0 ? none : codeOf[code]!)), categories: distinct }
 }
 
 /** Names of these terms; -1 where there is none. */
@@ -101,14 +121,15 @@ export function ontologyNames({ codes, categories }: Coded, terms: Annotated['te
 }
 
 async function obsmArrays(
-  { layout, prepared }: Annotated,
+  { layout, prepared, labelled }: Annotated,
   { context, names }: { context: AnnotateContext; names: AnnotationNames },
 ): Promise<Elements> {
   const rows = prepared.cells
   const models = await scoringModels(context, { cells: rows })
   const classes = models.labels.length
   const arrays: [string, Float32Array, number][] = []
-  if (models.cards.length === 1) arrays.push([names.latent, await models.scores(0), classes])
+  const places = await latentOf(context, { models, labelled })
+  if (places !== null) arrays.push([names.latent, ...places])
   for (const name of layout === null ? [] : names.umap) arrays.push([name, layout!, 2])
   if (context.road.settings.write_probabilities)
     arrays.push([names.probabilities, await probabilitiesOfAll(models, rows), classes])
@@ -118,6 +139,15 @@ async function obsmArrays(
       { kind: 'array' as const, type: 'float32' as const, shape: [rows, width], values },
     ]),
   )
+}
+
+/** Where cells lie in the space of the reference, and its dimensions: of one linear model its scores; several are no common space. */
+async function latentOf(
+  context: AnnotateContext,
+  { models, labelled: { network } }: { models: ScoringModels; labelled: Labelled },
+): Promise<[Float32Array, number] | null> {
+  if (network !== null) return [await context.before('Label').readBlock('latent', Float32Array), network.dims]
+  return models.cards.length > 1 ? null : [await models.scores(0), models.labels.length]
 }
 
 /** Cells x labels of all models: of a label that several have, the highest that any of them gives. */
@@ -135,7 +165,7 @@ function float32(values: Float32Array): Column {
 
 /** How the labels came about, for whoever opens the file without the report. */
 function provenance(
-  { plan, models, labels, raw, terms: given, labelled }: Annotated,
+  { plan, models, labels, raw, terms: given, labelled, others, adapted }: Annotated,
   { road, job }: AnnotateContext,
 ): PlainValue {
   const { settings } = road
@@ -145,7 +175,8 @@ function provenance(
   )
   return {
     ...namesOfModels(models),
-    classifier: settings.classifier,
+    classifier: labelled.network?.classifier ?? settings.classifier,
+    ...(labelled.network !== null && networkFacts(labelled.network, { settings, others, adapted })),
     organism: plan.species ?? 'unknown',
     mode: settings.mode,
     majority_voting: settings.majority_voting,
@@ -164,6 +195,24 @@ function provenance(
     created_at: job.created,
     product_version: product.version,
     job_id: job.jobId,
+  }
+}
+
+/** How a network placed the cells, and what they were labelled by there. */
+function networkFacts(
+  { reference, dims }: NonNullable<Labelled['network']>,
+  { settings, others, adapted }: { settings: AnnotateSettings } & Pick<Annotated, 'others' | 'adapted'>,
+): { [name: string]: PlainValue } {
+  return {
+    mapping: settings.mapping,
+    n_latent: dims,
+    ...(adapted !== null && { surgery_epochs: adapted.history.length }),
+    ...(reference !== null && { n_reference_cells: reference.cells }),
+    ...(reference?.neighbours != null && {
+      knn_neighbors: reference.neighbours.asked,
+      knn_weights: settings.knn_weights,
+    }),
+    ...(others.length > 0 && { label_columns: others.map(({ column }) => column) }),
   }
 }
 

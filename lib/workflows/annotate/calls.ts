@@ -7,16 +7,18 @@ import { confidence, uncertainty } from '../../labels/confidence.ts'
 import { bestMatch, probabilityMatch } from '../../labels/match.ts'
 import { cellsWon, claimsOf } from '../../labels/model-choice.ts'
 import { probabilitiesOf } from '../../labels/probabilities.ts'
-import type { ModelCard } from '../../models/linear-model.ts'
 import type { Coded } from '../parts/coded.ts'
-import type { ScoringModels } from './scoring-models.ts'
+import { takenRows } from '../parts/placed-rows.ts'
+import type { ScoringCard, ScoringModels } from './scoring-models.ts'
 
 export interface Calls {
   /** number of the model that was surest */
   model: Int32Array
+  /** -1 for a cell that no model could say anything of */
   own: Coded
   /** of its best label, as the model gives it; NaN where no model could score the cell */
   probability: Float32Array
+  /** 1 for such a cell */
   uncertainty: Float32Array
   /** numbers among the labels of all models, and how far they are behind; null where they are not wanted */
   second: Int32Array | null
@@ -30,11 +32,11 @@ export async function callCells(
   const isBest = settings.mode === 'best_match'
   const calls = {
     model: new Int32Array(cells),
-    labels: new Int32Array(isBest ? cells : 0),
-    matches: new Array<string>(isBest ? 0 : cells),
+    labels: new Int32Array(isBest ? cells : 0).fill(-1),
+    matches: new Array<string | null>(isBest ? 0 : cells).fill(null),
     probability: new Float32Array(cells).fill(Number.NaN),
-    uncertainty: new Float32Array(cells),
-    second: settings.write_second ? new Int32Array(cells) : null,
+    uncertainty: new Float32Array(cells).fill(1),
+    second: settings.write_second ? new Int32Array(cells).fill(-1) : null,
     margin: settings.write_second ? new Float32Array(cells) : null,
   }
   const best = new Float64Array(cells).fill(Number.NEGATIVE_INFINITY)
@@ -42,7 +44,7 @@ export async function callCells(
     const all = await models.scores(index)
     const won = cellsWon(claimsOf(all, { labels: labels.length, loss }), best)
     const places = models.places[index]!
-    const said = sayingsOf(rowsOf(all, { rows: won, width: labels.length }), { labels, loss, settings })
+    const said = sayingsOf(takenRows(all, { rows: won, width: labels.length }), { labels, loss, settings })
     for (const [at, cell] of won.entries()) {
       calls.model[cell] = index
       calls.probability[cell] = said.highest[at]!
@@ -61,7 +63,7 @@ export async function callCells(
 /** What one model says of these cells, in numbers of its own labels; null where it was not asked. */
 function sayingsOf(
   scores: Float32Array,
-  { labels, loss, settings }: Pick<ModelCard, 'labels' | 'loss'> & { settings: AnnotateSettings },
+  { labels, loss, settings }: Pick<ScoringCard, 'labels' | 'loss'> & { settings: AnnotateSettings },
 ) {
   const width = labels.length
   const isBest = settings.mode === 'best_match'
@@ -76,18 +78,13 @@ function sayingsOf(
   }
 }
 
-function rowsOf(values: Float32Array, { rows, width }: { rows: Int32Array; width: number }): Float32Array {
-  if (rows.length * width === values.length) return values
-  const taken = new Float32Array(rows.length * width)
-  for (const [at, row] of rows.entries())
-    taken.set(values.subarray(row * width, (row + 1) * width), at * width)
-  return taken
-}
-
-function codedMatches(matches: readonly string[]): Coded {
-  const categories = [...new Set(matches)].sort()
+function codedMatches(matches: readonly (string | null)[]): Coded {
+  const categories = [...new Set(matches)].filter((match) => match !== null).sort()
   const codeOf = new Map(categories.map((match, code) => [match, code]))
-  return { codes: Int32Array.from(matches, (match) => codeOf.get(match)!), categories }
+  return {
+    codes: Int32Array.from(matches, (match) => (match === null ? -1 : codeOf.get(match)!)),
+    categories,
+  }
 }
 
 function secondOf(probabilities: Float32Array, labels: number): { second: Int32Array; margin: Float32Array } {

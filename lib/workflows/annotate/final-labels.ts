@@ -49,9 +49,14 @@ export function leaveUnsure(
   return { labels: { codes, categories }, raw: given.codes }
 }
 
-function votedLabels(own: Coded, { cells }: Vote): Coded {
+/** A cell that no model could say anything of, and that is in no cluster, stays without a label. */
+function votedLabels(own: Coded, { cells, cellShares }: Vote): Coded {
   const { categories, code: none } = withCategory(own.categories, heterogeneous)
-  return { codes: cells.map((code) => (code < 0 ? none : code)), categories }
+  const isVoted = (cell: number) => !Number.isNaN(cellShares[cell]!)
+  return {
+    codes: cells.map((code, cell) => (code < 0 && isVoted(cell) ? none : code)),
+    categories,
+  }
 }
 
 /** A class of a model may have such a name too, and a column has no two categories of one name. */
@@ -69,18 +74,20 @@ async function votedProbability(
   { calls, given, isNormalised }: { calls: Calls; given: Coded; isNormalised: boolean },
 ): Promise<Float32Array> {
   const numbers = new Map(models.labels.map((label, number) => [label, number]))
-  const classOf = given.categories.map((category) => numbers.get(category) ?? -1)
+  const classes = given.categories.map((category) => numbers.get(category) ?? -1)
+  const classOf = given.codes.map((code) => (code < 0 ? -1 : classes[code]!))
   const sure = new Float32Array(given.codes.length)
   for (const [index, { labels }] of models.cards.entries()) {
     const places = new Int32Array(models.labels.length).fill(-1)
     for (const [k, number] of models.places[index]!.entries()) places[number] = k
-    const voted = given.codes.map((code) => (classOf[code]! < 0 ? -1 : places[classOf[code]!]!))
+    const voted = classOf.map((number) => (number < 0 ? -1 : places[number]!))
     const probabilities = await models.probabilities(index)
     const shares = isNormalised ? sharesOf(probabilities, labels.length) : probabilities
     const own = confidence(shares, { labels: labels.length, voted })
     for (const [cell, value] of own.entries()) {
-      const isItsOwn = classOf[given.codes[cell]!]! < 0 && calls.model[cell] === index
-      if (voted[cell]! >= 0 || isItsOwn) sure[cell] = Math.max(sure[cell]!, value)
+      const isItsOwn = classOf[cell]! < 0 && given.codes[cell]! >= 0 && calls.model[cell] === index
+      // a cell that a model could not score has no number
+      if ((voted[cell]! >= 0 || isItsOwn) && value > sure[cell]!) sure[cell] = value
     }
   }
   return sure

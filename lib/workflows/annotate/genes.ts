@@ -1,6 +1,6 @@
 /**
  * MapGenes of `annotate`: genes of the query onto genes of each model. Of several models one that the query has too few genes of is left
- * out, as SpatialCore's annotate_celltypist does it, and the report says so.
+ * out, as SpatialCore's annotate_celltypist does it, and the report says so. A network is always alone (pin-models.ts).
  */
 import { BadInput, type ErrorReport, isCoded } from '../../job/errors.ts'
 import {
@@ -9,25 +9,35 @@ import {
   wantsSeveralModels,
 } from '../../job/settings/annotate.ts'
 import { type GenePlan, planGenes } from '../../knowledge/gene-plan.ts'
-import type { Species } from '../../knowledge/genes.ts'
-import { loadLinearCard } from '../../models/bundle.ts'
+import { speciesOf } from '../../knowledge/genes.ts'
+import { loadCard } from '../../models/bundle.ts'
 import type { ModelCard } from '../../models/linear-model.ts'
+import type { NetworkCard } from '../../models/network-card.ts'
+import { isLinearCard, type StoredCard } from '../../models/stored-model.ts'
+import { zeroFilledNotices } from '../../prep/zero-filled.ts'
 import type { MapRequest } from '../lambda-parts.ts'
+import { requireCovariates } from '../parts/covariate-columns.ts'
 import { modelPlan } from '../parts/gene-maps.ts'
+import { requireCounts } from '../parts/require-counts.ts'
 import type { GeneMaps } from '../workflow.ts'
+import { labellingOf } from './labelling.ts'
 
 type Request = MapRequest<AnnotateSettings>
 
 /** One model and what the query has of it; null where that is nothing. */
-interface Overlap {
-  card: ModelCard
+interface Overlap<Card extends StoredCard = StoredCard> {
+  card: Card
   plan: GenePlan | null
 }
 
-/** @throws BadInput MODEL_KIND, GENES_NO_OVERLAP, GENES_TOO_FEW, GENE_COLUMN_MISSING, MODEL_OVERLAP */
+/** @throws BadInput MODEL_KIND, CLASSIFIER_UNKNOWN, GENES_NO_OVERLAP, GENES_TOO_FEW, GENE_COLUMN_MISSING, MODEL_OVERLAP; of networks also COUNTS_NEEDED, COVARIATE_COLUMN and what `labellingOf` throws */
 export async function annotateGenes(request: Request) {
   const { settings, models, modelIds } = request
-  const cards = await Promise.all(modelIds.map((id) => loadLinearCard(models, id)))
+  const stored = await Promise.all(modelIds.map((id) => loadCard(models, id)))
+  const [network] = stored.filter((card) => !isLinearCard(card))
+  if (network !== undefined) return networkGenes(network, request)
+  refuseForLinear(settings)
+  const cards = stored.filter(isLinearCard)
   const overlaps = wantsSeveralModels(settings)
     ? await each(cards, request)
     : [await alone(cards[0]!, request)]
@@ -44,13 +54,49 @@ export async function annotateGenes(request: Request) {
   return { maps: { genes: null, plans, models: used } satisfies GeneMaps, notices }
 }
 
-async function alone(card: ModelCard, request: Request): Promise<Overlap> {
+/** A gene that the query lacks counts as zero, as the encoder was never given anything else. */
+async function networkGenes(card: NetworkCard, request: Request) {
+  const { settings } = request
+  const { facts } = queryOf(request)
+  labellingOf(card, settings)
+  requireCounts(facts)
+  requireCovariates(facts, card.setup)
+  const overlap = { card, plan: await planOf(card, { request, minGenes: settings.min_genes }) }
+  if (isTooLittle(overlap, settings)) throw noneLeft([overlap], request)
+  const { plan } = overlap
+  const zeros = zeroFilledNotices(plan, { place: placeOf(request), whose: 'the model' })
+  const maps: GeneMaps = {
+    genes: null,
+    plans: { [modelPlan(0)]: plan },
+    models: [{ id: card.id, plan: modelPlan(0), isNetwork: true }],
+  }
+  return { maps, notices: [...plan.notices, ...zeros] }
+}
+
+/** @throws BadInput CLASSIFIER_UNKNOWN, MODEL_KIND */
+function refuseForLinear({ classifier, label_columns, mapping }: AnnotateSettings): void {
+  const remedy =
+    'Leave it out, or name a network (fit-reference makes one, import-model takes those of scvi-tools)'
+  if (classifier !== 'default')
+    throw new BadInput(
+      'CLASSIFIER_UNKNOWN',
+      'classifier',
+      `a linear model has no classifier "${classifier}"`,
+      remedy,
+    )
+  if (label_columns !== undefined)
+    throw new BadInput('MODEL_KIND', 'label_columns', 'a linear model has one column of labels', remedy)
+  if (mapping !== 'frozen')
+    throw new BadInput('MODEL_KIND', 'mapping', 'there is no surgery on a linear model', remedy)
+}
+
+async function alone(card: ModelCard, request: Request): Promise<Overlap<ModelCard>> {
   const plan = await planOf(card, { request, minGenes: request.settings.min_genes })
   return { card, plan }
 }
 
-async function each(cards: readonly ModelCard[], request: Request): Promise<Overlap[]> {
-  const overlaps: Overlap[] = []
+async function each(cards: readonly ModelCard[], request: Request): Promise<Overlap<ModelCard>[]> {
+  const overlaps: Overlap<ModelCard>[] = []
   for (const card of cards) {
     try {
       const plan = await planOf(card, { request, minGenes: 1, whose: `the model "${card.name}"` })
@@ -64,7 +110,7 @@ async function each(cards: readonly ModelCard[], request: Request): Promise<Over
 }
 
 function planOf(
-  card: ModelCard,
+  card: StoredCard,
   { request, minGenes, whose }: { request: Request; minGenes: number; whose?: string },
 ): Promise<GenePlan> {
   const { settings } = request
@@ -90,11 +136,6 @@ function queryOf({ inputs }: Request): Request['inputs'][number] {
 function placeOf(request: Request): string {
   const { facts } = queryOf(request)
   return `${facts.inspection.place}:/${facts.counts.matrix === 'raw/X' ? 'raw/var' : 'var'}`
-}
-
-/** Models say their organism in words; of others than these two there is no table of genes. */
-function speciesOf(organism: string): Species | null {
-  return organism === 'Homo sapiens' || organism === 'Mus musculus' ? organism : null
 }
 
 /** How many of a model's genes are needed, by percentage and by number; of a small model half of them will do. */

@@ -1,20 +1,20 @@
 /**
- * Label of `annotate`: labels from scores as CellTypist gives them, the query's own map, and where asked for a vote within its small
- * clusters. Uncertainty is 1 - probability of the label that the cell ends up with, or would but for `min_confidence`.
+ * Label of `annotate`: labels from scores as CellTypist gives them or from places in a network's latent space, a map, and where asked for a vote
+ * within small clusters. Uncertainty is 1 - probability of the label that the cell ends up with, or would but for `min_confidence`.
  */
 import type { ErrorReport } from '../../job/errors.ts'
 import type { AnnotateSettings } from '../../job/settings/annotate.ts'
 import { majorityVote, type Vote } from '../../labels/majority-vote.ts'
-import type { ModelCard } from '../../models/linear-model.ts'
 import type { Coded } from '../parts/coded.ts'
 import { type CellMap, mapCells } from '../parts/map-cells.ts'
 import type { StepResult } from '../workflow.ts'
 import { type Calls, callCells } from './calls.ts'
 import type { AnnotateContext } from './context.ts'
 import { type FinalLabels, finalLabels } from './final-labels.ts'
+import { labelByNetwork, type NetworkLabels } from './network-labels.ts'
 import type { Prepared } from './prepare.ts'
-import { namesFor } from './rules.ts'
-import { type ScoringModels, scoringModels } from './scoring-models.ts'
+import { namesFor, umapSpace } from './rules.ts'
+import { type ScoringCard, type ScoringModels, scoringModels } from './scoring-models.ts'
 
 /** What Label found out, besides its blocks. */
 export interface Labelled {
@@ -30,6 +30,14 @@ export interface Labelled {
   clusters: string[]
   voting: { clusters: number; resolution: number | null; column: string | null } | null
   hasGraph: boolean
+  /** how a network labelled; null for linear models */
+  network: LabelledByNetwork | null
+}
+
+/** Beside it block `latent` (cells x dims), `probabilities`, and `other-0`, `other-0-uncertainty` of each further column. */
+export interface LabelledByNetwork extends Pick<NetworkLabels, 'dims' | 'classifier' | 'reference'> {
+  /** label columns of the reference beside the first */
+  others: { column: string; labels: readonly string[] }[]
 }
 
 /** As many cells or fewer are not voted among, as in CellTypist. */
@@ -39,14 +47,17 @@ export async function label(context: AnnotateContext): Promise<StepResult> {
   const { settings } = context.road
   const prepared = (await context.before('Prepare').finished()).value as Prepared
   const { cells } = prepared
-  const models = await scoringModels(context, { cells })
-  const notices = noticesOf(models.cards, settings)
+  const notices: ErrorReport[] = []
+  const network = prepared.network && (await labelByNetwork(context, { cells, notices }))
+  const models = await scoringModels(context, { cells, probabilities: network?.probabilities })
+  notices.push(...noticesOf(models.cards, settings))
   const calls = await callCells(models, { cells, settings })
   const wantsVote = settings.majority_voting && isEnough(cells, notices)
   const wantsClusters = wantsVote && settings.over_clustering === undefined
+  const inLatent = umapSpace(settings, { isNetwork: network !== null }) === 'latent'
   const map = await mapCells(context, {
     prepared,
-    ...(await latentOf(models)),
+    latent: inLatent ? ((network && placesOf(network)) ?? (await scoresOf(models))) : null,
     clusters: wantsClusters ? { resolution: settings.over_clustering_resolution } : null,
     notices,
   })
@@ -57,6 +68,7 @@ export async function label(context: AnnotateContext): Promise<StepResult> {
   notices.push(...unsureNotices(final, settings))
   await writeCalls(context, { calls, final })
   if (vote !== null && clusters !== null) await writeVote(context, { calls, vote, clusters })
+  if (network !== null) await writeNetwork(context, network)
   const value: Labelled = {
     classes: models.labels,
     cellsOfModel: models.cards.map((_, index) => countOf(calls.model, index)),
@@ -69,20 +81,29 @@ export async function label(context: AnnotateContext): Promise<StepResult> {
       column: settings.over_clustering ?? null,
     },
     hasGraph: await writeMap(context, map),
+    network: network && {
+      dims: network.dims,
+      classifier: network.classifier,
+      reference: network.reference,
+      others: network.others.map(({ column, labels }) => ({ column, labels })),
+    },
   }
   return { value, notices }
 }
 
-/** The scores of one model are where its cells lie in the space of its reference; those of several are no space. */
-async function latentOf({
-  cards,
-  scores,
-}: ScoringModels): Promise<{ scores: Float32Array; classes: number }> {
-  if (cards.length > 1) return { scores: new Float32Array(0), classes: 0 }
-  return { scores: await scores(0), classes: cards[0]!.labels.length }
+function placesOf({ latent, dims }: NetworkLabels): { values: Float32Array; dims: number } {
+  return { values: latent, dims }
 }
 
-function noticesOf(cards: readonly ModelCard[], settings: AnnotateSettings): ErrorReport[] {
+/** The scores of one linear model are where its cells lie in the space of its reference; those of several are no space, which is refused before. */
+async function scoresOf({
+  cards,
+  scores,
+}: ScoringModels): Promise<{ values: Float32Array; dims: number } | null> {
+  return cards.length > 1 ? null : { values: await scores(0), dims: cards[0]!.labels.length }
+}
+
+function noticesOf(cards: readonly ScoringCard[], settings: AnnotateSettings): ErrorReport[] {
   if (cards.length === 1) return []
   const { latent } = namesFor(settings)
   const notices = [
@@ -143,6 +164,18 @@ async function writeVote(
   await step.writeBlock('by-cell', calls.own.codes)
   await step.writeBlock('clusters', clusters.codes)
   await step.writeBlock('majority-share', Float32Array.from(vote.cellShares))
+}
+
+async function writeNetwork(
+  { step }: AnnotateContext,
+  { latent, probabilities, others }: NetworkLabels,
+): Promise<void> {
+  await step.writeBlock('latent', latent)
+  await step.writeBlock('probabilities', probabilities)
+  for (const [i, { codes, uncertainty }] of others.entries()) {
+    await step.writeBlock(`other-${i}`, codes)
+    await step.writeBlock(`other-${i}-uncertainty`, uncertainty)
+  }
 }
 
 /** @returns whether the graph of neighbours was written */

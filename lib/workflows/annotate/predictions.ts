@@ -4,7 +4,7 @@ import type { Annotated } from './annotated.ts'
 import { ontologyIds, ontologyNames } from './annotations.ts'
 
 export function predictionColumns(annotated: Annotated): CsvColumn[] {
-  const { labels, raw, terms, obs, byModel, byCell, clusters, second, fewCounts, layout } = annotated
+  const { labels, raw, terms, obs, byModel, byCell, clusters, second, fewCounts, layout, others } = annotated
   const numbers = (name: string, values: ArrayLike<number> | null): CsvColumn[] =>
     values === null ? [] : [{ name, values }]
   return [
@@ -13,6 +13,10 @@ export function predictionColumns(annotated: Annotated): CsvColumn[] {
     { name: 'uncertainty', values: annotated.uncertainty },
     { name: 'ontology_term_id', ...ontologyIds(labels, terms) },
     { name: 'ontology_name', ...ontologyNames(labels, terms) },
+    ...others.flatMap(({ column, labels: found, uncertainty }): CsvColumn[] => [
+      { name: `predicted_${column}`, ...found },
+      { name: `uncertainty_${column}`, values: uncertainty },
+    ]),
     ...(raw === null ? [] : [{ name: 'predicted_raw', ...raw }]),
     ...(byModel === null ? [] : [{ name: 'model', ...byModel }]),
     ...(byCell === null ? [] : [{ name: 'predicted_by_cell', ...byCell }]),

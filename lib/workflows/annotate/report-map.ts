@@ -6,6 +6,7 @@ import type { ScatterPicture } from '../../report/scatter-png.ts'
 import { obsColourings } from '../parts/page-parts.ts'
 import type { Annotated } from './annotated.ts'
 import type { AnnotateContext } from './context.ts'
+import { umapSpace } from './rules.ts'
 
 /** The picture for slides: cells by their label. */
 export function scatterOf(annotated: Annotated, { road, job }: AnnotateContext): ScatterPicture | null {
@@ -24,16 +25,21 @@ function byLabel({ labels, raw }: Annotated): CategoricalColouring {
   return { kind: 'categorical', name: 'Predicted label', ...labels, ...colours }
 }
 
-export function layoutNote({ prepared }: Annotated, { road }: AnnotateContext): string {
+export function layoutNote(
+  { prepared, labelled: { network } }: Annotated,
+  { road }: AnnotateContext,
+): string {
   const { settings } = road
-  return settings.umap_space === 'pca'
-    ? `Made of the query alone: ${wholeNumber(prepared.variable)} variable genes, ${settings.n_components} principal components. The labels had no part in it.`
-    : 'Made of the scores of the model: cells of one label lie together by construction.'
+  if (umapSpace(settings, { isNetwork: network !== null }) === 'pca')
+    return `Made of the query alone: ${wholeNumber(prepared.variable)} variable genes, ${settings.n_components} principal components. The labels had no part in it.`
+  return network === null
+    ? 'Made of the scores of the model: cells of one label lie together by construction.'
+    : `Made of where the model places the cells of the query, in ${network.dims} dimensions, and of nothing else: cells of the reference are not on it.`
 }
 
 export function colourings(annotated: Annotated, { road }: AnnotateContext): Colouring[] {
   const { raw, uncertainty, byModel, byCell, clusters, majorityShare, fewCounts } = annotated
-  const { prepared, shown, totals, detected, mitochondrial } = annotated
+  const { prepared, shown, totals, detected, mitochondrial, others } = annotated
   const number = (name: string, values: ArrayLike<number>): Colouring => ({
     kind: 'number',
     name,
@@ -45,6 +51,8 @@ export function colourings(annotated: Annotated, { road }: AnnotateContext): Col
   ]
   if (raw !== null) made.push({ kind: 'categorical', name: 'Label before min_confidence', ...raw })
   if (byModel !== null) made.push({ kind: 'categorical', name: 'Model that was surest', ...byModel })
+  for (const { column, labels } of others)
+    made.push({ kind: 'categorical', name: `Label by ${column}`, ...labels })
   if (byCell !== null) made.push({ kind: 'categorical', name: 'Label before voting', ...byCell })
   if (clusters !== null) made.push({ kind: 'categorical', name: 'Cluster that voted', ...clusters })
   const shareName = `Share of the cluster with this label${raw === null ? '' : ' before min_confidence'}`

@@ -1,4 +1,5 @@
 /** What the page of `annotate` says of its models: which they are, what the query has of their genes, which cells each was surest of. */
+import type { AnnotateSettings } from '../../job/settings/annotate.ts'
 import type { Fact, ReportContent, TextTable } from '../../report/content.ts'
 import { percentage, wholeNumber } from '../../report/numbers.ts'
 import type { Annotated, ModelUse } from './annotated.ts'
@@ -40,11 +41,17 @@ export function foundGenes(models: readonly ModelUse[]): string {
   return found.join(', ')
 }
 
-export function scoringLine({ models, labelled }: Annotated): string {
+export function scoringLine({ models, labelled }: Annotated, settings: AnnotateSettings): string {
   const names = models.map(({ card }) => `"${card.name}"`).join(', ')
-  return models.length === 1
-    ? `The model ${names} gave each cell a score for each of its ${labelled.classes.length} labels;`
-    : `The models ${names} gave each cell a score for each of their labels, ${labelled.classes.length} together, and the one that was surest of a cell labels it:`
+  const scored =
+    models.length === 1
+      ? `The model ${names} gave each cell a score for each of its ${labelled.classes.length} labels;`
+      : `The models ${names} gave each cell a score for each of their labels, ${labelled.classes.length} together, and the one that was surest of a cell labels it:`
+  const called =
+    settings.mode === 'best_match'
+      ? 'a cell has the label with the highest score, even where none fits well: look at the uncertainty.'
+      : `a cell has every label with a probability above ${settings.p_threshold}, or "Unassigned".`
+  return `${scored} ${called}`
 }
 
 export function modelFacts(models: readonly ModelUse[]): Fact[] {

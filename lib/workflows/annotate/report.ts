@@ -10,13 +10,19 @@ import { type Annotated, unassignedCells } from './annotated.ts'
 import type { AnnotateContext } from './context.ts'
 import { colourings, layoutNote } from './report-map.ts'
 import { foundGenes, headlineOfModels, modelFacts, modelTable, scoringLine } from './report-models.ts'
+import { furtherLabels, networkLines } from './report-network.ts'
 
 export function reportContent(
   annotated: Annotated,
-  { context, outputs }: { context: AnnotateContext; outputs: Record<string, string> },
+  {
+    context,
+    outputs,
+    figures,
+  }: { context: AnnotateContext; outputs: Record<string, string>; figures: ReportContent['figures'] },
 ): ReportContent {
   const { job, road } = context
   const { labels, uncertainty, layout, prepared, byModel } = annotated
+  const tables = [...(byModel === null ? [] : [modelTable(annotated)]), ...furtherLabels(annotated)]
   return {
     title: job.name,
     subtitle: `Cell types by ${annotated.models.map(({ card }) => card.name).join(', ')}`,
@@ -43,8 +49,8 @@ export function reportContent(
         groups: labels,
       }),
     ],
-    figures: [],
-    ...(byModel !== null && { tables: [modelTable(annotated)] }),
+    figures,
+    ...(tables.length > 0 && { tables }),
     provenance: provenance(annotated, context),
     settings: settingFacts(road.settings),
     timings: annotated.timings.map(({ step, seconds }) => ({ step, seconds })),
@@ -87,17 +93,15 @@ function summary(annotated: Annotated, { road }: AnnotateContext): string[] {
   const { counts, inspection } = road.inputs[0]!.facts
   const source =
     counts.from === 'counts'
-      ? `The raw counts in ${counts.matrix} were scaled to 10,000 a cell and log-transformed.`
+      ? labelled.network === null
+        ? `The raw counts in ${counts.matrix} were scaled to 10,000 a cell and log-transformed.`
+        : `The raw counts in ${counts.matrix} were used as they are.`
       : `${counts.matrix} was used as it is: logs of counts scaled to 10,000 a cell.`
   const column = plan.column === null ? 'the index of var' : `the var column "${plan.column}"`
   const lines = [
     `${wholeNumber(prepared.cells)} cells x ${wholeNumber(prepared.genes)} genes were read. ${source} The file's own matrices are unchanged.`,
-    `Genes were taken from ${column} (${plan.idType}). ${foundGenes(models)} are in the file; a gene that is missing counts as average.`,
-    `${scoringLine(annotated)} ${
-      settings.mode === 'best_match'
-        ? 'a cell has the label with the highest score, even where none fits well: look at the uncertainty.'
-        : `a cell has every label with a probability above ${settings.p_threshold}, or "Unassigned".`
-    }`,
+    `Genes were taken from ${column} (${plan.idType}). ${foundGenes(models)} are in the file; a gene that is missing counts as ${labelled.network === null ? 'average' : 'zero'}.`,
+    ...(labelled.network === null ? [scoringLine(annotated, settings)] : networkLines(annotated, settings)),
   ]
   if (settings.scaled_over === 'models')
     lines.push('Before scoring, cells were scaled anew over the genes that the models know.')
@@ -161,6 +165,7 @@ function files(outputs: Record<string, string>): ReportContent['files'] {
     report: 'this page',
     umap: 'the map as a picture',
     predictions: 'label and uncertainty of every cell as a table',
+    elbo: 'how the model learnt the batches of the query',
   }
   return Object.entries(outputs).map(([kind, name]) => ({ name, note: notes[kind] ?? kind }))
 }

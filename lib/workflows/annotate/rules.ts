@@ -4,6 +4,7 @@ import { printable } from '../../job/object-key.ts'
 import type { AnnotateSettings } from '../../job/settings/annotate.ts'
 import { type AnnotationNames, annotationNames, annotationPrefix } from '../../job/stored-names.ts'
 import type { Inspection } from '../../prep/inspect-dataset.ts'
+import { requireBatchColumn } from '../parts/batch-column.ts'
 import { clusterColumnMissing } from '../parts/cluster-column.ts'
 import type { NamedModels, WorkflowRules } from '../workflow.ts'
 import { modelsOfTissue, presetTissues } from './tissue-models.ts'
@@ -23,23 +24,24 @@ export const annotateRules: WorkflowRules<AnnotateSettings> = {
     const column = settings.majority_voting ? settings.over_clustering : undefined
     if (column !== undefined && !obs.some(({ name }) => name === column))
       throw clusterColumnMissing(column, place)
-    if (settings.classifier !== 'default') {
-      const problem = `a linear model has no classifier "${settings.classifier}"`
-      throw new BadInput('CLASSIFIER_UNKNOWN', 'classifier', problem, 'Leave it out, or write "default"')
-    }
+    if (settings.batch_key !== undefined)
+      requireBatchColumn(inspection, {
+        wanted: settings.batch_key,
+        otherwise: 'a file of one batch can do without',
+      })
     return []
   },
-  afterPrepare: 'Embed',
+  afterPrepare: ({ mapping }) => (mapping === 'surgery' ? 'Fit' : 'Embed'),
   overwrites: ({ overwrite }) => overwrite,
 }
 
 /** What is named has to be there; of what a tissue stands for, whatever is. */
 function namedModels({ model, tissue, ensemble_mode }: AnnotateSettings): NamedModels {
-  const family = 'linear'
-  if (tissue === undefined) return { names: [model ?? []].flat(), mayLack: false, family, notices: [] }
+  if (tissue === undefined)
+    return { names: [model ?? []].flat(), mayLack: false, alone: 'network', notices: [] }
   const { names, isListed } = modelsOfTissue(tissue, { isEnsemble: ensemble_mode })
   const notices = isListed || !ensemble_mode ? [] : [unlisted(tissue)]
-  return { names, mayLack: true, family, notices }
+  return { names, mayLack: true, family: 'linear', notices }
 }
 
 function unlisted(tissue: string): ErrorReport {
@@ -49,6 +51,14 @@ function unlisted(tissue: string): ErrorReport {
     problem: `"${printable(tissue)}" has no models of its own: those of "unknown" are used`,
     remedy: `Name models under "model", or take one of: ${presetTissues.join(', ')}`,
   }
+}
+
+/** What the map is made of; scores of a linear model are its labels over again, the places of a network more than that. */
+export function umapSpace(
+  { umap_space }: AnnotateSettings,
+  { isNetwork = false }: { isNetwork?: boolean | undefined },
+): 'pca' | 'latent' {
+  return umap_space ?? (isNetwork ? 'latent' : 'pca')
 }
 
 export function namesFor({

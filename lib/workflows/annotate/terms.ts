@@ -7,14 +7,18 @@ import type { ErrorReport } from '../../job/errors.ts'
 import { printable } from '../../job/object-key.ts'
 import type { AnnotateSettings } from '../../job/settings/annotate.ts'
 import { type LabelMatch, matchLabels } from '../../knowledge/ontology-match.ts'
-import { loadLinearCard } from '../../models/bundle.ts'
-import type { ModelCard } from '../../models/linear-model.ts'
+import { loadCard } from '../../models/bundle.ts'
+import { termsOfNetwork } from '../../models/network-card.ts'
+import { isLinearCard, type StoredCard } from '../../models/stored-model.ts'
 import type { TermRequest } from '../lambda-parts.ts'
 import { checkGivenTerms, termsByLabel, unmappedNotices } from '../parts/label-terms.ts'
+import { labellingOf } from './labelling.ts'
 
 /** @throws BadInput ONTOLOGY_LABEL, ONTOLOGY_ID for terms in the job file that do not exist */
 export async function annotateTerms({ settings, models, modelIds }: TermRequest<AnnotateSettings>) {
-  const cards = await Promise.all(modelIds.map((id) => loadLinearCard(models, id)))
+  const cards = (await Promise.all(modelIds.map((id) => loadCard(models, id)))).map((card) =>
+    labelled(card, settings),
+  )
   const given = cards.flatMap((card) => card.labels)
   const whose = cards.length === 1 ? 'the model' : 'the models'
   await checkGivenTerms(settings.ontology, { labels: given, whose })
@@ -29,9 +33,27 @@ export async function annotateTerms({ settings, models, modelIds }: TermRequest<
   return { labels, notices: [...differingNotices(differing), ...notices] }
 }
 
-function matchesOf(card: ModelCard, settings: AnnotateSettings): Promise<LabelMatch[]> {
-  const existing = new Map<string, string>()
-  for (const [label, term] of Object.entries(card.ontology ?? {})) if (term?.id) existing.set(label, term.id)
+/** The labels that a model can give, and the terms that it brings along. */
+interface Labelled {
+  labels: readonly string[]
+  terms: ReadonlyMap<string, string>
+}
+
+/** Labels of several columns of a reference are read together: one that stands in two means the same in both. */
+function labelled(card: StoredCard, settings: AnnotateSettings): Labelled {
+  if (!isLinearCard(card)) {
+    const labels = new Set(labellingOf(card, settings).columns.flatMap((column) => column.labels))
+    const terms = [...termsOfNetwork(card)].map(([label, { id }]) => [label, id] as const)
+    return { labels: [...labels], terms: new Map(terms) }
+  }
+  const terms = Object.entries(card.ontology ?? {}).flatMap(([label, term]) =>
+    term?.id ? [[label, term.id] as const] : [],
+  )
+  return { labels: card.labels, terms: new Map(terms) }
+}
+
+function matchesOf(card: Labelled, settings: AnnotateSettings): Promise<LabelMatch[]> {
+  const existing = new Map(card.terms)
   for (const [label, term] of Object.entries(settings.ontology)) existing.set(label, term)
   return matchLabels(card.labels, { policy: settings.ontology_policy, existing })
 }

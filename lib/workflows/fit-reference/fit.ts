@@ -8,6 +8,7 @@
 import { AlreadyExists, type ErrorReport, isCoded } from '../../job/errors.ts'
 import { loadCard, saveModel } from '../../models/bundle.ts'
 import { beginning, type FittedNetwork } from '../../models/fit-network.ts'
+import { priorNotices, withLibraryPrior } from '../../models/library-prior.ts'
 import type { NetworkTask } from '../../models/network-task.ts'
 import { checkTrainingCells, type TrainingCells } from '../../models/training-cells.ts'
 import { readCellCodes, readTrainingCells } from '../parts/count-shards.ts'
@@ -16,6 +17,7 @@ import type { StepResult } from '../workflow.ts'
 import type { FitReferenceContext } from './context.ts'
 import { epochsOf } from './epochs.ts'
 import { type HeldOut, heldOutResults } from './held-out.ts'
+import { keptCells } from './kept-cells.ts'
 import { optimiserOf, recordOf, scanviShape, scheduleFor, scviShape } from './network-plan.ts'
 import type { Prepared } from './prepare.ts'
 import { type PhaseHistory, phaseHistory, referenceModel, storedModel } from './trained-model.ts'
@@ -30,6 +32,8 @@ export interface Fitted {
   provider: string
   phases: PhaseHistory[]
   heldOut: HeldOut
+  /** cells that stay with the model, and the columns that label them; null where none do */
+  kept: { cells: number; columns: string[] } | null
 }
 
 const phases = ['scvi', 'scanvi'] as const
@@ -51,7 +55,9 @@ export async function fit(context: FitReferenceContext): Promise<StepResult> {
     counts: road.inputs[0]!.facts.counts.matrix,
   })
   const heldOut = await heldOutResults(model, { data, split: last.fitted.split, signal: context.signal })
-  const network = await storedModel(context, { trained, model, prepared, heldOut })
+  const kept = await keptCells(context, { model, prepared, data, rows })
+  const { reference } = kept
+  const network = await storedModel(context, { trained, model, prepared, heldOut, reference })
   await saveModel(stores.models, network, { replace: true })
   const { train, validation } = last.fitted.split
   await step.writeBlock(
@@ -66,8 +72,12 @@ export async function fit(context: FitReferenceContext): Promise<StepResult> {
     provider: last.fitted.provider,
     phases: trained.map(({ name, fitted }) => phaseHistory(name, fitted)),
     heldOut,
+    kept:
+      reference === undefined
+        ? null
+        : { cells: reference.cells, columns: reference.columns.map(({ column }) => column) },
   }
-  const notices = trained.flatMap(({ fitted }) => fitted.notices)
+  const notices = [...trained.flatMap(({ fitted }) => fitted.notices), ...kept.notices]
   notices.push(...stoppingNotices(context, value))
   await forgetPhases(context, phases)
   return { value, notices: [...new Map(notices.map((one) => [JSON.stringify(one), one])).values()] }
@@ -108,21 +118,28 @@ async function trainBoth(
   const { settings } = context.road
   const epochs = epochsOf(settings, data.cells)
   const shape = scviShape(prepared, settings)
+  const byLabel = shape.dispersion === 'gene-label' && { dispersions: data.labels ?? undefined }
   const common = { optimiser: optimiserOf(settings), trainShare: settings.train_size ?? null }
   const scvi: NetworkTask = { kind: 'scvi', shape }
+  const begun = withLibraryPrior(beginning(scvi, { seed: settings.seed }), { data })
   const first = await trainPhase(
     context,
     { name: 'scvi', note: 'training scVI' },
     {
       ...common,
       task: scvi,
-      // labels have no part in it, nor in how its cells are divided
-      data: { ...data, labels: null },
-      weights: beginning(scvi, { seed: settings.seed }),
+      // labels have no other part in it than that, nor in how its cells are divided
+      data: { ...data, labels: null, ...byLabel },
+      weights: begun.weights,
       schedule: scheduleFor(settings, epochs.scvi),
     },
   )
-  const done: TrainedPhase[] = [{ name: 'scvi', task: scvi, fitted: first }]
+  const unsure = priorNotices({
+    names: begun.guessed.map((code) => prepared.batch.categories[code]!),
+    place: `${context.road.inputs[0]!.facts.inspection.place}:/obs/${settings.batch_key}`,
+  })
+  const notices = [...unsure, ...first.notices]
+  const done: TrainedPhase[] = [{ name: 'scvi', task: scvi, fitted: { ...first, notices } }]
   if (prepared.labels === null) return done
   const classes = prepared.labels.categories.length - 1
   const scanvi: NetworkTask = {
@@ -137,7 +154,7 @@ async function trainBoth(
     {
       ...common,
       task: scanvi,
-      data,
+      data: { ...data, ...byLabel },
       weights: beginning(scanvi, { seed: settings.seed, trained: first.weights }),
       schedule: scheduleFor(settings, epochs.scanvi),
     },

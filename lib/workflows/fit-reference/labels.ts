@@ -37,16 +37,3 @@ function fits(text: string, type: CategoryColumn['type']): boolean {
   if (type === 'boolean') return text === 'True' || text === 'False'
   return text.trim() !== '' && Number.isFinite(Number(text))
 }
-
-/** Categories that some of these cells have, and the codes again. */
-export function usedCategories(
-  given: CodedCategories,
-  takesPart: (cell: number) => boolean,
-): CodedCategories {
-  const used = new Uint8Array(given.categories.length)
-  for (const [cell, code] of given.codes.entries()) if (code >= 0 && takesPart(cell)) used[code] = 1
-  const place = new Int32Array(given.categories.length).fill(-1)
-  const categories = given.categories.filter((_, code) => used[code] === 1)
-  for (let code = 0, at = 0; code < place.length; code++) if (used[code] === 1) place[code] = at++
-  return { ...given, categories, codes: given.codes.map((code) => (code < 0 ? -1 : place[code]!)) }
-}

@@ -1,4 +1,5 @@
 /** From settings, under scvi-tools' names, to what is trained and how: shape of the network, schedule of each of its two trainings, optimiser. */
+import { expressionFields } from '../../job/settings/expression.ts'
 import type { FitReferenceSettings } from '../../job/settings/fit-reference.ts'
 import type { NetworkFit } from '../../models/fit-network.ts'
 import type { ScanviShape } from '../../models/scanvi-network.ts'
@@ -7,7 +8,7 @@ import type { Schedule } from '../../models/training-schedule.ts'
 import type { Prepared } from './prepare.ts'
 
 export function scviShape(prepared: Prepared, settings: FitReferenceSettings): ScviShape {
-  const { batch, categorical, modelGenes } = prepared
+  const { batch, categorical, modelGenes, labels } = prepared
   const [batches, ...others] = [batch, ...categorical].map(({ categories }) => categories.length)
   return {
     genes: modelGenes.length,
@@ -23,7 +24,10 @@ export function scviShape(prepared: Prepared, settings: FitReferenceSettings): S
     dropout: settings.dropout_rate,
     dispersion: settings.dispersion,
     likelihood: settings.gene_likelihood,
-    labels: 0,
+    // cells without a label have no dispersion of their own
+    labels: settings.dispersion === 'gene-label' ? labels!.categories.length - 1 : 0,
+    ...(!settings.use_observed_lib_size && { library: 'learned' }),
+    ...(settings.latent_distribution === 'ln' && { latentDistribution: 'ln' }),
   }
 }
 
@@ -77,7 +81,10 @@ export function optimiserOf({ eps, weight_decay, max_norm }: FitReferenceSetting
 }
 
 /** Where a job reads and what it may overwrite is no part of what a model is; terms of labels stand on its card anyway. */
-const notOfTheModel = new Set(['atlas', 'gene_panel', 'overwrite', 'compute', 'show_columns', 'ontology'])
+const notOfTheModel = new Set([
+  ...['atlas', 'gene_panel', 'overwrite', 'compute', 'show_columns', 'ontology'],
+  ...Object.keys(expressionFields),
+])
 
 /** The settings as a model's card keeps them: one plain value each. */
 export function recordOf(settings: FitReferenceSettings): Record<string, string | number | boolean> {

@@ -11,7 +11,7 @@ import type { CategoryColumn } from '../../models/scvi-model.ts'
 import { alignRows } from '../../prep/align-genes.ts'
 import { selectCountVariableGenes } from '../../prep/count-variable-genes.ts'
 import { shownNames } from '../../prep/shown-names.ts'
-import { type CodedCategories, categoriesOf } from '../parts/category-column.ts'
+import { type CodedCategories, categoriesOf, usedCategories } from '../parts/category-column.ts'
 import {
   type CellCodes,
   leftOutCells,
@@ -19,11 +19,13 @@ import {
   writeCellCodes,
   writeCountShards,
 } from '../parts/count-shards.ts'
+import { type ExpressionPlan, planExpression } from '../parts/expression-plan.ts'
 import { planOf } from '../parts/gene-maps.ts'
+import { labelColumns } from '../parts/label-columns.ts'
 import { localInput } from '../road/inputs.ts'
 import type { StepResult } from '../workflow.ts'
 import type { FitReferenceContext } from './context.ts'
-import { labelsFor, usedCategories } from './labels.ts'
+import { labelsFor } from './labels.ts'
 import { requireLabels } from './rules.ts'
 
 export interface Prepared {
@@ -42,8 +44,12 @@ export interface Prepared {
   categorical: CategoryColumn[]
   /** null where there are no labels */
   labels: CategoryColumn | null
+  /** further columns whose labels are kept; blocks `transfer-0` ... hold those of each cell */
+  transfer: { column: string; categories: string[] }[]
   /** with fewer counts than min_counts */
   fewCounts: number
+  /** null where no expression is asked for */
+  expression: ExpressionPlan | null
 }
 
 /** With fewer, batches and labels mean nothing, and neither does a split. */
@@ -83,6 +89,9 @@ async function prepareFile(context: FitReferenceContext, file: CellFile) {
   const leftOut = leftOutCells(counted, given)
   const takesPart = (cell: number) => leftOut[cell] === 0
   const used = [batch, ...others].map((one) => usedCategories(one, takesPart))
+  const expression = planExpression(settings, {
+    ...{ genes: chosen.genes, batches: used[0]!.categories, first: 0, cells: counted.cells },
+  })
   const labels = settings.label_column === undefined ? null : labelsOf(context, { obs, place, takesPart })
   const codes: CellCodes = {
     categories: used.map((one) => one.codes),
@@ -91,6 +100,11 @@ async function prepareFile(context: FitReferenceContext, file: CellFile) {
     leftOut,
   }
   await writeCellCodes(step, codes)
+  const transfer = labelColumns(obs, {
+    columns: settings.transfer_columns,
+    ...{ setting: 'transfer_columns', place, takesPart },
+  })
+  for (const [i, one] of transfer.columns.entries()) await step.writeBlock(`transfer-${i}`, one.codes)
   const totals = await step.readBlock('totals', Float64Array)
   const columns = [settings.batch_key, ...settings.categorical_covariate_keys]
   const value: Prepared = {
@@ -103,10 +117,14 @@ async function prepareFile(context: FitReferenceContext, file: CellFile) {
     batch: columnOf(used[0]!, settings.batch_key),
     categorical: used.slice(1).map((one, i) => columnOf(one, columns[i + 1]!)),
     labels: labels?.column ?? null,
+    transfer: transfer.columns.map(({ column: name, categories }) => ({ column: name, categories })),
     fewCounts: totals.reduce((sum, total) => sum + Number(total < settings.min_counts), 0),
+    expression: expression.plan,
   }
   const notices = [
     ...chosen.notices,
+    ...expression.notices,
+    ...transfer.notices,
     ...(await replacedNotices(file, value)),
     ...noticesOf(value, { place, settings }),
   ]

@@ -5,6 +5,7 @@ import { type CsvColumn, writeCsv } from '../../report/csv.ts'
 import { renderPage } from '../../report/page.ts'
 import { renderScatter } from '../../report/scatter-png.ts'
 import { countsOf } from '../parts/coded.ts'
+import { type ExpressionFile, writeExpression } from '../parts/expression-file.ts'
 import { type Drawn, drawPlots, type Plot } from '../parts/plots.ts'
 import {
   clearOtherVersion,
@@ -25,7 +26,7 @@ import { confusionColumns, geneColumns, historyColumns, predictionColumns } from
 
 /** Names of all that a run may leave in its folder, result.json and error.json apart. */
 const ours =
-  /^(?:.+\.annotated\.h5ad|model\.pt|report\.html|umap\.png|training_\w+\.png|label_distribution\.png|(?:predictions|training_history|held_out|genes)\.csv)$/
+  /^(?:.+\.annotated\.h5ad|normalized_expression\.h5ad|model\.pt|report\.html|umap\.png|training_\w+\.png|label_distribution\.png|(?:predictions|training_history|held_out|genes)\.csv)$/
 
 export async function publish(context: FitReferenceContext): Promise<StepResult> {
   if (await isPublished(context)) return { value: null, notices: [] }
@@ -41,10 +42,12 @@ export async function publish(context: FitReferenceContext): Promise<StepResult>
   context.progress(1, 5, 'files', 'writing the model')
   await once(context, 'model/model.pt', async () => exportScvi(reference.network.model))
   const tables = await writeTables(context, reference)
+  const expression = await writeExpression(context, expressionOf(context, reference))
   context.progress(3, 5, 'files', 'drawing')
   const { pictures, figures, failed } = await drawAll(context, reference)
   notices.push(...failed)
-  const outputs = { h5ad, model: 'model/model.pt', report: 'report.html', ...pictures, ...tables }
+  const model = 'model/model.pt'
+  const outputs = { h5ad, model, report: 'report.html', ...expression, ...pictures, ...tables }
   context.progress(4, 5, 'files', 'writing the report')
   const told = { ...reference, notices }
   const content = reportContent(told, { context, outputs, figures })
@@ -53,6 +56,18 @@ export async function publish(context: FitReferenceContext): Promise<StepResult>
   await writeResult(context, { outputs, summary: summaryOf(reference), notices, timings })
   context.progress(5, 5, 'files', 'done')
   return { value: { outputs }, notices }
+}
+
+function expressionOf(
+  { road }: FitReferenceContext,
+  { prepared, obs, network }: Reference,
+): ExpressionFile | null {
+  if (prepared.expression === null) return null
+  const { id, name, genes, bins } = network.card
+  return {
+    ...{ plan: prepared.expression, allCells: prepared.cells, index: obs.index, settings: road.settings },
+    model: { id, name, genes, bins: bins?.count ?? 0 },
+  }
 }
 
 async function writeTables(
@@ -106,6 +121,7 @@ function summaryOf({ prepared, fitted, labelled, predicted, network }: Reference
       accuracy: heldOut.labels?.accuracy ?? null,
       macroF1: heldOut.labels?.macroF1 ?? null,
     },
+    referenceCells: fitted.kept,
     labelAgreement: labelled.space?.labelAgreement ?? null,
     batchMixing: labelled.space?.batchMixing ?? null,
     ...(predicted !== null && { labels: Object.fromEntries(countsOf(predicted)) }),

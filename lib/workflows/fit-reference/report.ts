@@ -1,5 +1,7 @@
 /** The page of `fit-reference`: what was learnt from, whether the training came to rest, and how far the model can be trusted. */
 import { product } from '../../job/product.ts'
+import { expressionNames } from '../../job/stored-names.ts'
+import { shownNames } from '../../prep/shown-names.ts'
 import type { Colouring, Fact, Figure, LabelRow, ReportContent, TextTable } from '../../report/content.ts'
 import { histogram } from '../../report/histogram.ts'
 import { counted, percentage, wholeNumber } from '../../report/numbers.ts'
@@ -128,7 +130,17 @@ function summary({ prepared, fitted }: Reference, { road }: FitReferenceContext)
     `${batches === 1 ? 'One batch' : `${wholeNumber(batches)} batches`} by "${settings.batch_key}"${settings.encode_covariates ? ', which encoder and decoder see' : ', which only the decoder sees: surgery cannot move a query'}.`,
     `Trained for ${epochs.join(' and ')} epochs on ${fitted.provider === 'cpu' ? 'the processor' : `a GPU (${fitted.provider})`}.${back > 0 ? ` The loss was no number ${counted(back, 'time')}: see the notices.` : ''}`,
     `The model is in the model store as "${settings.name}": name it as the model of a map-atlas job. model.pt is the same in the layout of scvi-tools.`,
+    keptText(fitted),
   ]
+}
+
+function keptText({ kept }: Reference['fitted']): string {
+  if (kept === null)
+    return 'None of these cells stay with the model: cells cannot be labelled by their neighbours among them.'
+  const { cells, columns } = kept
+  const labels =
+    columns.length === 0 ? 'without labels' : `with their labels in ${shownNames(columns, { most: 21 })}`
+  return `${counted(cells, 'cell')} stay with the model where it places them, ${labels}: others can be labelled by their neighbours among them.`
 }
 
 function colourings(reference: Reference, { road }: FitReferenceContext): Colouring[] {
@@ -214,15 +226,22 @@ function heldOutTables({ fitted, labelled, prepared }: Reference): TextTable[] {
 
 const mostBatches = 200
 
-function batchTable({ prepared }: Reference): TextTable {
+function batchTable({ prepared, fitted }: Reference): TextTable {
+  const { byBatch } = fitted.heldOut
+  const figures = (code: number) => {
+    const mean = byBatch[code] ?? null
+    return mean === null
+      ? ['0', notAssessed, notAssessed]
+      : [wholeNumber(mean.cells), mean.reconstruction.toFixed(2), mean.perGene.toFixed(3)]
+  }
   const { batch, batchCells } = prepared
   const shown = batch.categories.slice(0, mostBatches)
   const left = batch.categories.length - shown.length
   return {
     title: 'Batches',
-    caption: `Cells that were learnt from, by batch${left > 0 ? `; ${left} more are not shown` : ''}.`,
-    columns: ['batch', 'cells'],
-    rows: shown.map((name, code) => [name, wholeNumber(batchCells[code]!)]),
+    caption: `Cells that take part, by batch${left > 0 ? `; ${left} more are not shown` : ''}; and of those held out the reconstruction error in nats, which grows with the depth of sequencing, and that error per detected gene, which can be compared.`,
+    columns: ['batch', 'cells', 'held out', 'reconstruction error', 'error per detected gene'],
+    rows: shown.map((name, code) => [name, wholeNumber(batchCells[code]!), ...figures(code)]),
   }
 }
 
@@ -248,6 +267,7 @@ function provenance({ network, fitted, prepared }: Reference, { road }: FitRefer
 
 const fileNotes: Record<string, string> = {
   h5ad: 'the atlas with its place in the latent space and the labels that the model gives',
+  [expressionNames.output]: 'expression as the decoder of the model has it, cells x genes',
   model: 'the model in the layout of scvi-tools: name its folder there',
   report: 'this page',
   umap: 'the map as a picture',

@@ -6,6 +6,7 @@ import type { Stores } from '../../job/stores.ts'
 import { loadCard } from '../../models/bundle.ts'
 import type { Inspection } from '../../prep/inspect-dataset.ts'
 import { columnMissing } from '../parts/category-column.ts'
+import { checkLabelColumns } from '../parts/label-columns.ts'
 import type { LabelFacts, WorkflowRules } from '../workflow.ts'
 import { recordOf } from './network-plan.ts'
 
@@ -68,6 +69,7 @@ function requireColumns({ place, obs }: Inspection, settings: FitReferenceSettin
   ]
   for (const [setting, column] of wanted)
     if (!available.includes(column)) throw columnMissing(column, { setting, place, available })
+  checkLabelColumns(obs, { columns: settings.transfer_columns, setting: 'transfer_columns', place })
 }
 
 /** What an earlier run wrote is replaced only when that is asked for. */

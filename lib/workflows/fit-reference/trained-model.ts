@@ -5,6 +5,7 @@ import { detectGeneIds } from '../../knowledge/gene-ids.ts'
 import type { FittedNetwork } from '../../models/fit-network.ts'
 import { historyOf } from '../../models/network-history.ts'
 import { makeNetworkModel, type NetworkFacts, type NetworkModel } from '../../models/network-model.ts'
+import type { ReferenceCells } from '../../models/reference-cells.ts'
 import type { CategoryColumn, ScviModel } from '../../models/scvi-model.ts'
 import { joinWeights } from '../../models/state-dict.ts'
 import type { EpochRecord } from '../../models/training-schedule.ts'
@@ -103,7 +104,14 @@ export async function storedModel(
     model,
     prepared,
     heldOut,
-  }: { trained: readonly TrainedPhase[]; model: ScviModel; prepared: Prepared; heldOut: HeldOut },
+    reference,
+  }: {
+    trained: readonly TrainedPhase[]
+    model: ScviModel
+    prepared: Prepared
+    heldOut: HeldOut
+    reference: ReferenceCells | undefined
+  },
 ): Promise<NetworkModel> {
   const { settings, inputs, labels } = road
   const { pin, facts } = inputs[0]!
@@ -131,7 +139,7 @@ export async function storedModel(
     details: `${model.kind === 'scanvi' ? 'SCANVI' : 'SCVI'} of ${prepared.taking} cells, ${prepared.modelGenes.length} genes and ${prepared.batch.categories.length} batches`,
     created: job.created,
   }
-  return makeNetworkModel(made, model)
+  return makeNetworkModel(made, model, reference === undefined ? {} : { reference })
 }
 
 const nameOf = (key: string) => key.slice(key.lastIndexOf('/') + 1)

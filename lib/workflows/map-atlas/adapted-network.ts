@@ -7,11 +7,12 @@ import { product } from '../../job/product.ts'
 import type { MapAtlasSettings } from '../../job/settings/map-atlas.ts'
 import type { ObjectStore } from '../../job/store.ts'
 import { type Adaptation, adaptedModel } from '../../models/adapt-model.ts'
-import { loadCard } from '../../models/bundle.ts'
+import { loadCard, loadReferenceCells } from '../../models/bundle.ts'
 import type { FittedNetwork } from '../../models/fit-network.ts'
 import { type NetworkCard, termsOfNetwork } from '../../models/network-card.ts'
 import { historyOf } from '../../models/network-history.ts'
 import { makeNetworkModel, type NetworkModel } from '../../models/network-model.ts'
+import type { ReferenceCells } from '../../models/reference-cells.ts'
 import type { AtlasModel } from './atlas-model.ts'
 import type { MapAtlasContext } from './context.ts'
 
@@ -20,11 +21,13 @@ interface Made {
   adaptation: Adaptation
   fitted: FittedNetwork
   name: string
+  /** that it goes on keeping */
+  kept: ReferenceCells | undefined
 }
 
 export function adaptedNetwork(
   { road, job }: MapAtlasContext,
-  { reference, adaptation, fitted, name }: Made,
+  { reference, adaptation, fitted, name, kept }: Made,
 ): NetworkModel {
   const { settings, inputs } = road
   const { card, model } = reference
@@ -65,7 +68,28 @@ export function adaptedNetwork(
       },
     },
     adapted,
+    kept === undefined ? {} : { reference: kept },
   )
+}
+
+/**
+ * Cells of the reference that the adapted model may keep: where surgery leaves them in their places.
+ * @throws BadInput MODEL_CORRUPT
+ */
+export async function cellsToKeep(
+  models: ObjectStore,
+  { card, adaptation }: { card: NetworkCard; adaptation: Adaptation },
+): Promise<{ kept: ReferenceCells | undefined; notices: ErrorReport[] }> {
+  if (card.reference === undefined) return { kept: undefined, notices: [] }
+  if (!adaptation.movesReference) return { kept: await loadReferenceCells(models, card.id), notices: [] }
+  const { cells } = card.reference
+  const notice = {
+    code: 'REFERENCE_CELLS_MOVED',
+    place: `model: ${card.name}`,
+    problem: `the encoder learns more than columns of new batches: the ${cells} cells that the model keeps of its reference no longer lie where they did, and the adapted model keeps none`,
+    remedy: 'Leave the encoder frozen, or take them in anew by import-model with --reference-cells',
+  }
+  return { kept: undefined, notices: [notice] }
 }
 
 /** What a card of an adapted model says of the reference. */

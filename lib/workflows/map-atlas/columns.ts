@@ -3,6 +3,7 @@ import type { Column } from '../../data/cells.ts'
 import type { PlainValue } from '../../data/h5ad-element.ts'
 import { product } from '../../job/product.ts'
 import { type Coded, categoricalColumn, recoded } from '../parts/coded.ts'
+import { errorPerGene } from '../parts/explained-cells.ts'
 import type { LabelTerm } from '../workflow.ts'
 import type { MapAtlasContext } from './context.ts'
 import { codedOfQuery, type Mapped, ofQuery } from './mapped.ts'
@@ -37,6 +38,8 @@ export function cellColumns(
       },
     ],
   ])
+  if (mapped.explained !== null)
+    obs.set(names.obs.reconstructionError, float32(numbers(errorPerGene(mapped.explained))))
   if (cells === 'all') obs.set(names.obs.source, categoricalColumn(mapped.source))
   const { latent, classes } = mapped.labelled
   const obsm: CellColumns['obsm'] = new Map([

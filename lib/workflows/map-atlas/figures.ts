@@ -1,9 +1,10 @@
 /** The pictures of `map-atlas`: the map by source, label, confidence and batch, the curve of the training, and how labels are distributed. */
 import type { Colouring } from '../../report/content.ts'
-import { renderCurves } from '../../report/curve-png.ts'
 import { renderDistribution } from '../../report/distribution-png.ts'
 import { renderScatter } from '../../report/scatter-png.ts'
+import { errorPerGene } from '../parts/explained-cells.ts'
 import type { Plot } from '../parts/plots.ts'
+import { surgeryCurve } from '../parts/surgery-curve.ts'
 import type { MapAtlasContext } from './context.ts'
 import { codedOfQuery, type Mapped } from './mapped.ts'
 
@@ -26,6 +27,14 @@ export function byProbability({ probability }: Pick<Mapped, 'probability'>): Col
   }
 }
 
+export function byError({ explained }: Pick<Mapped, 'explained'>): Colouring[] {
+  if (explained === null) return []
+  const values = errorPerGene(explained)
+  return [
+    { kind: 'number', name: 'Reconstruction error per gene', values, low: 'well explained', high: 'badly' },
+  ]
+}
+
 export function byBatch({ batches }: Pick<Mapped, 'batches'>, { road }: MapAtlasContext): Colouring {
   return { kind: 'categorical', name: `Batch: ${road.settings.batch_key}`, ...batches }
 }
@@ -33,7 +42,8 @@ export function byBatch({ batches }: Pick<Mapped, 'batches'>, { road }: MapAtlas
 export function plots(mapped: Mapped, context: MapAtlasContext): Plot[] {
   const all: Plot[] = []
   if (mapped.layout !== null) all.push(...maps(mapped, mapped.layout, context))
-  if (mapped.fitted !== null && mapped.fitted.history.length > 0) all.push(curve(mapped.fitted.history))
+  if (mapped.fitted !== null && mapped.fitted.history.length > 0)
+    all.push(surgeryCurve(mapped.fitted.history))
   all.push(distribution(mapped, context))
   return all
 }
@@ -54,36 +64,6 @@ function maps(mapped: Mapped, xy: Float32Array, context: MapAtlasContext): Plot[
     map('umap_batch', 'batch', byBatch(mapped, context)),
     ...(mapped.prepared.atlasCells === 0 ? [] : [map('umap_source', 'atlas and query', bySource(mapped))]),
   ]
-}
-
-function curve(history: NonNullable<Mapped['fitted']>['history']): Plot {
-  const seen = history.filter((record) => record.elbo_validation !== undefined)
-  const title = 'How the model learnt the new batches'
-  return {
-    key: 'elbo',
-    file: 'elbo.png',
-    title,
-    caption:
-      'Minus the ELBO per cell after each epoch: lower is better. Where the curve of the validation cells rises again, there were too many epochs.',
-    isOnPage: true,
-    draw: () =>
-      renderCurves({
-        title,
-        valueName: 'minus the ELBO per cell',
-        curves: [
-          {
-            name: 'training cells',
-            epochs: history.map(({ epoch }) => epoch + 1),
-            values: history.map(({ elbo_train }) => elbo_train),
-          },
-          {
-            name: 'validation cells',
-            epochs: seen.map(({ epoch }) => epoch + 1),
-            values: seen.map(({ elbo_validation }) => elbo_validation!),
-          },
-        ],
-      }),
-  }
 }
 
 /** By source where there are two, by batch else. */

@@ -5,20 +5,16 @@
  * Trap (scvi-tools #2331): a reference whose encoder was trained without batches gains nothing here. That is told and nothing is trained,
  * where the original trains, moves no cell, and says nothing.
  */
-import { BadInput, type ErrorReport } from '../../job/errors.ts'
-import { random } from '../../job/random.ts'
+import type { ErrorReport } from '../../job/errors.ts'
 import type { MapAtlasSettings } from '../../job/settings/map-atlas.ts'
-import { beginAdaptation } from '../../models/adapt-model.ts'
 import { saveModel } from '../../models/bundle.ts'
 import type { NetworkFit } from '../../models/fit-network.ts'
-import type { NetworkTask } from '../../models/network-task.ts'
-import { requireDecoder, type ScanviModel } from '../../models/scvi-model.ts'
 import type { SurgeryFlags } from '../../models/surgery.ts'
 import type { EpochRecord, Schedule } from '../../models/training-schedule.ts'
-import { readCellCodes, readTrainingCells } from '../parts/count-shards.ts'
-import { forgetPhases, type Phase, trainPhase } from '../parts/train-network.ts'
+import { planSurgery, trainSurgery } from '../parts/surgery.ts'
+import { forgetPhases, type Phase } from '../parts/train-network.ts'
 import type { StepResult } from '../workflow.ts'
-import { adaptedName, adaptedNetwork } from './adapted-network.ts'
+import { adaptedName, adaptedNetwork, cellsToKeep } from './adapted-network.ts'
 import { loadAtlasModel } from './atlas-model.ts'
 import type { MapAtlasContext } from './context.ts'
 import type { Prepared } from './prepare.ts'
@@ -42,63 +38,44 @@ export async function fit(context: MapAtlasContext): Promise<StepResult> {
   const prepared = (await context.before('Prepare').finished()).value as Prepared
   const reference = await loadAtlasModel(stores.models, road.models[0]!)
   const { model, card } = reference
-  requireDecoder(model, `model: ${card.name}`)
-  if (model.shape.dispersion === 'gene-label') throw byLabel(card.name)
-  const adaptation = beginAdaptation(model, {
+  const place = `model: ${card.name}`
+  const adaptation = planSurgery(model, {
+    place,
     flags: flagsOf(settings),
     more: [prepared.batches.added, ...prepared.added],
     batchColumn: settings.batch_key,
-    random: random(settings.seed).fork('surgery'),
-    place: `model: ${card.name}`,
+    seed: settings.seed,
   })
-  const { surgery } = adaptation
-  const notices: ErrorReport[] = [...surgery.notices]
+  const notices: ErrorReport[] = [...adaptation.surgery.notices]
   const nothing: Fitted = { model: null, name: null, cells: 0, history: [], provider: null }
   if (!adaptation.movesCells) return { value: nothing, notices }
-  const codes = await readCellCodes(context.before('Prepare'))
-  const { data } = await readTrainingCells(context, {
-    codes,
-    genes: model.shape.genes,
-    isWanted: (cell) => cell >= prepared.atlasCells,
-  })
-  const task: NetworkTask = {
-    kind: 'scanvi',
-    shape: surgery.shape as ScanviModel['shape'],
-    classificationRatio: 50,
-    hasLabels: false,
-  }
-  const fitted = await trainPhase(context, phase, {
-    task,
-    data: { ...data, labels: null },
-    weights: surgery.weights,
-    schedule: scheduleOf(settings),
-    optimiser: optimiserOf(settings),
-    trainShare: settings.train_size ?? null,
-    only: surgery.only,
-    fixed: surgery.fixed,
-  })
+  // before the training: it is not to be lost to a damaged file
+  const { kept, notices: ofKept } = await cellsToKeep(stores.models, { card, adaptation })
+  notices.push(...ofKept)
+  const { fitted, cells, ...told } = await trainSurgery(
+    context,
+    { adaptation, model, place },
+    {
+      phase,
+      isWanted: (cell) => cell >= prepared.atlasCells,
+      schedule: scheduleOf(settings),
+      optimiser: optimiserOf(settings),
+      trainShare: settings.train_size ?? null,
+    },
+  )
   const named = await adaptedName(context, card)
   notices.push(...named.notices)
-  const adapted = adaptedNetwork(context, { reference, adaptation, fitted, name: named.name })
+  const adapted = adaptedNetwork(context, { reference, adaptation, fitted, name: named.name, kept })
   await saveModel(stores.models, adapted, { replace: true })
   await forgetPhases(context, [phase.name])
   const value: Fitted = {
     model: adapted.card.id,
     name: adapted.card.name,
-    cells: data.cells,
+    cells,
     history: fitted.state.history,
     provider: fitted.provider,
   }
-  return { value, notices: [...notices, ...fitted.notices] }
-}
-
-function byLabel(name: string): BadInput {
-  return new BadInput(
-    'MODEL_UNSUPPORTED',
-    `model: ${name}`,
-    'its dispersion goes by label, and the cells of a query have none: there is no surgery on it',
-    'Take mode: frozen, or a model with the usual dispersion',
-  )
+  return { value, notices: [...notices, ...told.notices] }
 }
 
 function flagsOf(settings: MapAtlasSettings): SurgeryFlags {

@@ -3,15 +3,17 @@
  * the atlas, which the joint file has in common. Genes that a file lacks count as zero for the model, and are told: the more of them, the
  * less a place in latent space is worth.
  */
-import { BadInput, type ErrorReport } from '../../job/errors.ts'
+import type { ErrorReport } from '../../job/errors.ts'
 import type { MapAtlasSettings } from '../../job/settings/map-atlas.ts'
 import { type GenePlan, planGenes } from '../../knowledge/gene-plan.ts'
+import { speciesOf } from '../../knowledge/genes.ts'
 import { zeroFilledNotices } from '../../prep/zero-filled.ts'
 import type { MapRequest } from '../lambda-parts.ts'
+import { requireCovariates } from '../parts/covariate-columns.ts'
 import { requireCounts } from '../parts/require-counts.ts'
 import type { GeneNames } from '../road/facts.ts'
 import type { GeneMaps } from '../workflow.ts'
-import { covariateColumns, loadAtlasCard, speciesOf } from './atlas-card.ts'
+import { loadAtlasCard } from './atlas-card.ts'
 
 type Request = MapRequest<MapAtlasSettings>
 type Input = Request['inputs'][number]
@@ -28,7 +30,7 @@ export async function mapAtlasGenes({ settings, inputs, models, modelIds }: Requ
   const plans: GeneMaps['plans'] = {}
   for (const input of inputs) {
     requireCounts(input.facts)
-    requireCovariates(input, covariateColumns(card.setup))
+    requireCovariates(input.facts, card.setup)
     plans[input.role] = await planGenes({
       place: placeOf(input),
       query: { candidates: input.candidates, ...chosenColumn(settings) },
@@ -60,19 +62,6 @@ function chosenColumn({ gene_column }: MapAtlasSettings) {
 
 function placeOf({ facts }: Pick<Input, 'facts'>): string {
   return `${facts.inspection.place}:/${facts.counts.matrix === 'raw/X' ? 'raw/var' : 'var'}`
-}
-
-function requireCovariates({ facts }: Input, wanted: readonly string[]): void {
-  const { place, obs } = facts.inspection
-  const missing = wanted.filter((column) => !obs.some(({ name }) => name === column))
-  if (missing.length === 0) return
-  const there = obs.map(({ name }) => name).slice(0, 50)
-  throw new BadInput(
-    'COVARIATE_COLUMN',
-    `${place}:/obs`,
-    `the model was trained with the columns ${missing.join(', ')}, which are missing; obs has: ${there.join(', ')}`,
-    'Add them to obs, with the categories that the model knows',
-  )
 }
 
 /** Every gene that both files have, whatever they call it: the joint file goes by the names of the atlas. */

@@ -43,6 +43,12 @@ export function joinAtlasObs(
   return { table: { ...joined.table, index: named.index }, notices }
 }
 
+/** Names of the cells alone, as the joint file has them. */
+export function jointIndex(tables: { atlas: Table; query: Table }): string[] {
+  const bare = (table: Table): Table => ({ ...table, columns: new Map(), unread: [] })
+  return joinAtlasObs({ atlas: bare(tables.atlas), query: bare(tables.query) }, { without: [] }).table.index
+}
+
 function lacking(table: Table, without: readonly string[]): Table {
   const columns = new Map([...table.columns].filter(([name]) => !without.includes(name)))
   const unread = table.unread?.filter(({ name }) => !without.includes(name))

@@ -4,6 +4,12 @@ import type { ErrorReport } from '../../job/errors.ts'
 import type { NetworkCard } from '../../models/network-card.ts'
 import { columnNames } from '../parts/cluster-column.ts'
 import { type Coded, codedTexts, countsOf } from '../parts/coded.ts'
+import {
+  type Explained,
+  type MeanExplained,
+  meansExplained,
+  readExplained,
+} from '../parts/explained-cells.ts'
 import { noticesOf, stepRecords, type Timing, timingsOf } from '../parts/records.ts'
 import type { LabelTerm } from '../workflow.ts'
 import { loadAtlasCard } from './atlas-card.ts'
@@ -37,6 +43,8 @@ export interface Mapped {
   probability: Float32Array
   /** of all probabilities, 0 to 1 */
   entropy: Float32Array
+  /** null where it was not asked for, or could not be assessed */
+  explained: Explained | null
   /** cells x dimensions */
   latent: Float32Array
   /** cells x 2 */
@@ -81,6 +89,7 @@ export async function readMapped(context: MapAtlasContext): Promise<Mapped> {
     terms: road.labels,
     probability: await after.readBlock('probability', Float32Array),
     entropy: await after.readBlock('entropy', Float32Array),
+    explained: await readExplained(context, prepared.cells),
     latent: await after.readBlock('latent', Float32Array),
     layout: await optional('umap'),
     soft: await optional('soft'),
@@ -156,6 +165,19 @@ export function codedOfQuery(coded: Coded, mapped: Pick<Mapped, 'prepared'>): Co
   return { ...coded, codes: ofQuery(coded.codes, mapped) }
 }
 
+/** Of the query, and of the atlas where there is one; null where it is not known. */
+export function explainedBySource({
+  explained,
+  prepared,
+}: Pick<Mapped, 'explained' | 'prepared'>): { source: 'query' | 'atlas'; mean: MeanExplained | null }[] {
+  const groupOf = (cell: number) => Number(cell >= prepared.atlasCells)
+  const means = explained && meansExplained(explained, { groups: 2, groupOf })
+  return [
+    { source: 'query', mean: means?.[1] ?? null },
+    ...(prepared.atlasCells === 0 ? [] : [{ source: 'atlas' as const, mean: means?.[0] ?? null }]),
+  ]
+}
+
 export function summaryOf(mapped: Mapped, context: MapAtlasContext): Record<string, unknown> {
   const { prepared, fitted, card, labelled, agreement } = mapped
   const { mode } = context.road.settings
@@ -173,6 +195,7 @@ export function summaryOf(mapped: Mapped, context: MapAtlasContext): Record<stri
     labels: Object.fromEntries(countsOf(codedOfQuery(mapped.labels, mapped))),
     ...(labelled.mixing !== null && { mixing: labelled.mixing.ratio }),
     ...(agreement !== null && { agreement }),
+    explained: Object.fromEntries(explainedBySource(mapped).map(({ source, mean }) => [source, mean])),
     newBatches: prepared.batches.added,
   }
 }

@@ -1,6 +1,7 @@
 /** predictions.csv: one line a cell of the query, for whoever works in a spreadsheet or in R; and the genes that the joint file lacks. */
 import type { GenePlan } from '../../knowledge/gene-plan.ts'
 import type { CsvColumn } from '../../report/csv.ts'
+import { errorPerGene } from '../parts/explained-cells.ts'
 import { ontologyIds, ontologyNames } from './columns.ts'
 import { codedOfQuery, type Mapped, ofQuery } from './mapped.ts'
 
@@ -16,6 +17,9 @@ export function predictionColumns(mapped: Mapped): CsvColumn[] {
     { name: 'entropy', values: ofQuery(mapped.entropy, mapped) },
     { name: 'ontology_term_id', ...ontologyIds(labels, mapped.terms) },
     { name: 'ontology_name', ...ontologyNames(labels, mapped.terms) },
+    ...(mapped.explained === null
+      ? []
+      : [{ name: 'reconstruction_error', values: ofQuery(errorPerGene(mapped.explained), mapped) }]),
     { name: 'total_counts', values: ofQuery(mapped.totals, mapped) },
     { name: 'genes_detected', values: ofQuery(mapped.detected, mapped) },
     { name: 'low_counts', values: Array.from(ofQuery(mapped.hasFewCounts, mapped), (flag) => flag === 1) },

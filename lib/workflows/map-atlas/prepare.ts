@@ -2,20 +2,28 @@
  * Prepare of `map-atlas`: the raw counts of the atlas (where there is one) and then of the query over the genes of the model, in shards; the
  * batch and the covariates of each cell as numbers of the model; and what labels the files have already, to compare with.
  */
-import type { Column } from '../../data/cells.ts'
 import { isAnnData } from '../../data/copy-cells.ts'
 import { BadInput } from '../../job/errors.ts'
 import type { MapAtlasSettings } from '../../job/settings/map-atlas.ts'
 import { labelsOfNetwork, type NetworkCard } from '../../models/network-card.ts'
+import { requireDecoder } from '../../models/scvi-model.ts'
 import { categoriesOf } from '../parts/category-column.ts'
-import { type CellCodes, leftOutCells, writeCellCodes, writeCountShards } from '../parts/count-shards.ts'
+import { leftOutCells, writeCellCodes, writeCountShards } from '../parts/count-shards.ts'
+import {
+  type CodedBatches,
+  type CovariateCodes,
+  codeCovariates,
+  type SourceCells,
+} from '../parts/covariate-codes.ts'
+import { continuousOf } from '../parts/covariate-columns.ts'
+import { type ExpressionPlan, planExpression } from '../parts/expression-plan.ts'
 import { planOf } from '../parts/gene-maps.ts'
+import { leftOutNotice, reasonsOf, refuseNone } from '../parts/left-out-cells.ts'
 import type { StepResult } from '../workflow.ts'
 import { loadAtlasCard } from './atlas-card.ts'
-import { leftOutNotice, lowCounts, reasonsOf, refuseNone } from './cell-remarks.ts'
-import { type CodedBatches, codeCovariates, type SourceCells } from './codes.ts'
 import type { MapAtlasContext } from './context.ts'
 import { knownLabels, unknownLabels } from './known-labels.ts'
+import { lowCounts } from './low-counts.ts'
 import { type Source, withSources } from './open-sources.ts'
 import { namesFor } from './rules.ts'
 
@@ -32,6 +40,8 @@ export interface Prepared {
   known: { column: string; labels: string[] } | null
   /** cells of the query, and of the atlas, that take no part, by reason */
   leftOut: { query: Record<string, number>; atlas: Record<string, number> }
+  /** null where no expression is asked for */
+  expression: ExpressionPlan | null
 }
 
 export async function prepare(context: MapAtlasContext): Promise<StepResult> {
@@ -45,8 +55,15 @@ export async function prepare(context: MapAtlasContext): Promise<StepResult> {
     const { setup } = card
     const known = knownLabels(sources, { wanted: settings.label_column, usual: setup.labels.column })
     if (known !== null) await step.writeBlock('known', known.codes)
-    const written = await writeCells(context, { sources, card })
-    const { cells, leftOut, covariates } = written
+    const covariates = covariatesOf(sources, { settings, card })
+    const cellsOfAll = sources.reduce((sum, { obs }) => sum + obs.rows, 0)
+    const first = settings.mode === 'extend' ? 0 : atlasCells
+    const { reference, added } = covariates.batches
+    const expression = planExpression(settings, {
+      ...{ genes: card.genes, batches: [...reference, ...added], first, cells: cellsOfAll - first },
+    })
+    if (expression.plan !== null) requireDecoder(card, `model: ${card.name}`)
+    const { cells, leftOut } = await writeCells(context, { sources, card, covariates })
     refuseNone(leftOut.subarray(atlasCells), query.file.place)
     const value: Prepared = {
       ...{ cells, atlasCells, genes: query.file.columns },
@@ -57,12 +74,14 @@ export async function prepare(context: MapAtlasContext): Promise<StepResult> {
         atlas: reasonsOf(leftOut.subarray(0, atlasCells)),
         query: reasonsOf(leftOut.subarray(atlasCells)),
       },
+      expression: expression.plan,
     }
     const classes = labelsOfNetwork(card)
     const unlabelled = setup.labels.categories.at(-1)!
     const notices = [
       ...sources.flatMap(({ input }) => input.notices),
       ...covariates.notices,
+      ...expression.notices,
       ...lowCounts(await step.readBlock('totals', Float64Array), { sources, settings }),
       ...sources.flatMap(({ role, file }) => leftOutNotice(value.leftOut[role], file.place)),
       ...(known === null ? [] : unknownLabels(known, { classes, unlabelled, query })),
@@ -71,18 +90,34 @@ export async function prepare(context: MapAtlasContext): Promise<StepResult> {
   })
 }
 
+function covariatesOf(
+  sources: readonly Source[],
+  { settings, card }: { settings: MapAtlasSettings; card: NetworkCard },
+): CovariateCodes {
+  const { mode, elbo, normalized_expression } = settings
+  return codeCovariates(
+    sources.map((source) => cellsOf(source, { settings, card })),
+    {
+      ...{ mode, setup: card.setup, encodesBatches: card.shape.encodeCovariates, learning: 'mode: extend' },
+      decodesBatches: card.decoder === 'computed' && (elbo || normalized_expression),
+    },
+  )
+}
+
 /** Counts in shards, and what the model wants to know of each cell. */
 async function writeCells(
   context: MapAtlasContext,
-  { sources, card }: { sources: readonly Source[]; card: NetworkCard },
+  {
+    sources,
+    card,
+    covariates,
+  }: { sources: readonly Source[]; card: NetworkCard; covariates: CovariateCodes },
 ) {
   const { setup, shape } = card
-  const { settings } = context.road
-  const covariates = codeCovariates(
-    sources.map((source) => cellsOf(source, { settings, card })),
-    { mode: settings.mode, setup, encodesBatches: shape.encodeCovariates },
+  const continuous = continuousOf(
+    sources.map(({ obs, file }) => ({ obs, place: file.place })),
+    setup.continuous,
   )
-  const continuous = continuousOf(sources, setup.continuous)
   const maps = await context.geneMaps()
   const counted = await writeCountShards(context, {
     genes: shape.genes,
@@ -97,14 +132,8 @@ async function writeCells(
   })
   const known = { categories: covariates.categories, continuous }
   const leftOut = leftOutCells(counted, known)
-  const labels = labelsFor(card, counted.cells)
-  await writeCellCodes(context.step, { ...known, labels, leftOut })
-  return { cells: counted.cells, leftOut, covariates }
-}
-
-/** A dispersion by label wants one of every cell: that of cells without. */
-function labelsFor({ shape }: NetworkCard, cells: number): CellCodes['labels'] {
-  return shape.dispersion === 'gene-label' ? new Int32Array(cells).fill(shape.labels - 1) : null
+  await writeCellCodes(context.step, { ...known, labels: null, leftOut })
+  return { cells: counted.cells, leftOut }
 }
 
 /** Columns were looked at before; of arrays only the file itself knows. */
@@ -133,32 +162,4 @@ function cellsOf(
     batch: column(settings.batch_key, 'batch_key'),
     categorical: card.setup.categorical.map(({ column: name }) => column(name ?? '', 'the model')),
   }
-}
-
-/** Cells x columns; NaN where a cell has no value. */
-function continuousOf(sources: readonly Source[], columns: readonly string[]): Float32Array | null {
-  if (columns.length === 0) return null
-  const cells = sources.reduce((sum, { obs }) => sum + obs.rows, 0)
-  const numbers = new Float32Array(cells * columns.length)
-  let first = 0
-  for (const { obs, file } of sources) {
-    for (const [at, name] of columns.entries()) {
-      const values = numbersOf(obs.columns.get(name), `${file.place}:/obs/${name}`)
-      for (let cell = 0; cell < obs.rows; cell++) numbers[(first + cell) * columns.length + at] = values(cell)
-    }
-    first += obs.rows
-  }
-  return numbers
-}
-
-function numbersOf(column: Column | undefined, place: string): (cell: number) => number {
-  if (column?.kind !== 'number')
-    throw new BadInput(
-      'COVARIATE_COLUMN',
-      place,
-      column === undefined ? 'the model needs this column, which is missing' : 'the model needs numbers here',
-      'Give the column as it was when the model was trained',
-    )
-  const { values, mask } = column
-  return (cell) => (mask?.[cell] === 1 ? Number.NaN : Number(values[cell]))
 }

@@ -10,6 +10,7 @@ import { readJson } from '../../job/steps.ts'
 import { exportScvi } from '../../models/scvi-export.ts'
 import { writeCsv } from '../../report/csv.ts'
 import { renderPage } from '../../report/page.ts'
+import { type ExpressionFile, writeExpression } from '../parts/expression-file.ts'
 import { planNames, planOf } from '../parts/gene-maps.ts'
 import { drawPlots } from '../parts/plots.ts'
 import {
@@ -28,6 +29,7 @@ import type { MapAtlasContext } from './context.ts'
 import { plots } from './figures.ts'
 import { jointPlan } from './genes.ts'
 import { writeJoint } from './joint-file.ts'
+import { jointIndex } from './joint-obs.ts'
 import { type Mapped, readMapped, summaryOf } from './mapped.ts'
 import { withSources } from './open-sources.ts'
 import { droppedColumns, predictionColumns } from './predictions.ts'
@@ -36,7 +38,7 @@ import { namesFor } from './rules.ts'
 
 /** Names of all that a run may leave in its folder, result.json and error.json apart. */
 export const mapAtlasOutputs =
-  /^(?:.+\.(?:mapped|extended)\.h5ad|report\.html|(?:umap(?:_source|_probability|_batch)?|elbo|label_distribution)\.png|predictions\.csv|dropped_genes\.csv|model\.pt)$/
+  /^(?:.+\.(?:mapped|extended)\.h5ad|normalized_expression\.h5ad|report\.html|(?:umap(?:_source|_probability|_batch)?|elbo|label_distribution)\.png|predictions\.csv|dropped_genes\.csv|model\.pt)$/
 
 export async function publish(context: MapAtlasContext): Promise<StepResult> {
   if (await isPublished(context)) return { value: null, notices: [] }
@@ -52,10 +54,11 @@ export async function publish(context: MapAtlasContext): Promise<StepResult> {
   context.progress(1, 4, 'files', 'writing tables')
   const tables = await writeTables(context, mapped)
   const model = await writeModel(context, mapped)
+  const expression = await writeExpression(context, expressionOf(context, mapped))
   context.progress(2, 4, 'files', 'drawing')
   const { pictures, figures, failed } = await drawPlots(context, plots(mapped, context))
   const notices = [...mapped.notices, ...leftOut, ...failed]
-  const outputs = { h5ad, report: 'report.html', ...tables, ...model, ...pictures }
+  const outputs = { h5ad, report: 'report.html', ...tables, ...model, ...expression, ...pictures }
   context.progress(3, 4, 'files', 'writing the report')
   const maps = await context.geneMaps()
   const content = reportContent({ ...mapped, notices }, { context, maps, figures, outputs })
@@ -126,6 +129,19 @@ function queryGenes(context: MapAtlasContext): Promise<readonly string[]> {
     const plan = planOf(await context.geneMaps(), jointPlan)
     return planNames(plan, await file.genesOf(matrix))
   })
+}
+
+function expressionOf({ road }: MapAtlasContext, mapped: Mapped): ExpressionFile | null {
+  const { prepared, obs, card, fitted } = mapped
+  if (prepared.expression === null) return null
+  const { query, atlas } = obs
+  const [id, name] = fitted?.model == null ? [card.id, card.name] : [fitted.model, fitted.name!]
+  return {
+    ...{ plan: prepared.expression, allCells: prepared.cells, settings: road.settings },
+    // from the first cell on they are those of both files
+    index: prepared.expression.first === 0 && atlas !== null ? jointIndex({ atlas, query }) : query.index,
+    model: { id, name, genes: card.genes, bins: card.bins?.count ?? 0 },
+  }
 }
 
 async function writeModel(context: MapAtlasContext, { fitted }: Mapped): Promise<Record<string, string>> {

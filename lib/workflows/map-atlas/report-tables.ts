@@ -1,10 +1,10 @@
-/** The tables of the page: labels, genes that were found, batches of the query. */
+/** The tables of the page: labels, genes that were found, how well cells are explained, batches of the query. */
 import type { LabelRow, TextTable } from '../../report/content.ts'
 import { percentage, wholeNumber } from '../../report/numbers.ts'
 import { countsOf } from '../parts/coded.ts'
 import type { GeneMaps } from '../workflow.ts'
 import { termOf } from './columns.ts'
-import { codedOfQuery, type Mapped, ofQuery } from './mapped.ts'
+import { codedOfQuery, explainedBySource, type Mapped, ofQuery } from './mapped.ts'
 
 /** How a Cell Ontology term was found, in words. */
 const tiers: Record<string, string> = {
@@ -52,6 +52,36 @@ export function overlapTable(maps: GeneMaps): TextTable {
       plan.missing.slice(0, 8).join(', '),
     ]),
   }
+}
+
+/** What the model makes of the counts themselves, query beside atlas. */
+export function explainedTable(mapped: Mapped): TextTable[] {
+  if (mapped.explained === null) return []
+  const figure = (value: number | undefined, digits: number) =>
+    value === undefined ? 'not assessed' : value.toFixed(digits)
+  return [
+    {
+      title: 'How well the model explains the cells',
+      caption:
+        'Means over cells, in nats: lower is better. The reconstruction error (minus the logarithm of the likelihood of all counts) and the divergence of the place from the prior add up to minus the ELBO; both grow with the depth of sequencing. The error per detected gene does not, so compare that: where the query has a higher one than the atlas, the model knows its cells, or how they were measured, less well.',
+      columns: [
+        'Cells of',
+        'Cells',
+        'Error per detected gene',
+        'Reconstruction error',
+        'Divergence',
+        'Minus the ELBO',
+      ],
+      rows: explainedBySource(mapped).map(({ source, mean }) => [
+        source,
+        wholeNumber(mean?.cells ?? 0),
+        figure(mean?.perGene, 3),
+        figure(mean?.reconstruction, 2),
+        figure(mean?.divergence, 2),
+        figure(mean?.elbo, 2),
+      ]),
+    },
+  ]
 }
 
 const mostBatches = 200

@@ -1,5 +1,6 @@
 /** The page of `map-atlas`: where the query lies in the atlas, which labels it got, and what speaks for or against both. */
 import { product } from '../../job/product.ts'
+import { expressionNames } from '../../job/stored-names.ts'
 import type { Colouring, Fact, Figure, ReportContent } from '../../report/content.ts'
 import { histogram } from '../../report/histogram.ts'
 import { percentage, wholeNumber } from '../../report/numbers.ts'
@@ -8,9 +9,9 @@ import { planOf } from '../parts/gene-maps.ts'
 import { costOf, obsColourings, settingFacts } from '../parts/page-parts.ts'
 import type { GeneMaps } from '../workflow.ts'
 import type { MapAtlasContext } from './context.ts'
-import { byBatch, byLabel, byProbability, bySource } from './figures.ts'
+import { byBatch, byError, byLabel, byProbability, bySource } from './figures.ts'
 import { type Agreement, codedOfQuery, type Mapped, ofQuery } from './mapped.ts'
-import { batchTable, labelTable, overlapTable } from './report-tables.ts'
+import { batchTable, explainedTable, labelTable, overlapTable } from './report-tables.ts'
 
 export interface PageParts {
   context: MapAtlasContext
@@ -56,7 +57,7 @@ export function reportContent(mapped: Mapped, parts: PageParts): ReportContent {
       }),
     ],
     figures: parts.figures,
-    tables: [overlapTable(parts.maps), ...batchTable(mapped)],
+    tables: [overlapTable(parts.maps), ...explainedTable(mapped), ...batchTable(mapped)],
     provenance: provenance(mapped, parts),
     settings: settingFacts(road.settings),
     timings: mapped.timings.map(({ step, seconds }) => ({ step, seconds })),
@@ -157,6 +158,7 @@ function colourings(mapped: Mapped, context: MapAtlasContext): Colouring[] {
     byLabel(mapped),
     byProbability(mapped),
     { kind: 'number', name: 'Entropy', values: entropy, low: 'sure', high: 'unsure', range: [0, 1] },
+    ...byError(mapped),
     byBatch(mapped, context),
     { kind: 'number', name: 'Total counts', values: Float32Array.from(totals) },
     { kind: 'number', name: 'Genes detected', values: Float32Array.from(detected) },
@@ -198,6 +200,7 @@ function files(outputs: Record<string, string>): ReportContent['files'] {
     report: 'this page',
     predictions: 'label and probability of every cell of the query as a table',
     model: 'the adapted model, in the layout of scvi-tools',
+    [expressionNames.output]: 'expression as the decoder of the model has it, cells x genes',
     dropped_genes: 'genes that only one of both files has',
     umap: 'the map by label',
     umap_source: 'the map by atlas and query',

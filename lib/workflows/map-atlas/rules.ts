@@ -3,6 +3,7 @@ import { BadInput } from '../../job/errors.ts'
 import type { MapAtlasSettings } from '../../job/settings/map-atlas.ts'
 import { type AtlasNames, atlasNames } from '../../job/stored-names.ts'
 import type { Inspection } from '../../prep/inspect-dataset.ts'
+import { requireBatchColumn } from '../parts/batch-column.ts'
 import type { WorkflowRules } from '../workflow.ts'
 
 export const mapAtlasRules: WorkflowRules<MapAtlasSettings> = {
@@ -28,7 +29,10 @@ export const mapAtlasRules: WorkflowRules<MapAtlasSettings> = {
     const { place, nObs } = inspection
     if (nObs === 0)
       throw new BadInput('CELLS_NONE', place, 'there are no cells in the file', 'Give a file with cells')
-    requireBatch(inspection, settings)
+    requireBatchColumn(inspection, {
+      wanted: settings.batch_key,
+      otherwise: 'a file of one batch needs a column too',
+    })
     refuseSecondRun(inspection, settings)
     return []
   },
@@ -38,18 +42,6 @@ export const mapAtlasRules: WorkflowRules<MapAtlasSettings> = {
 
 export function namesFor({ label_key, obsm_key, source_key }: MapAtlasSettings): AtlasNames {
   return atlasNames({ label: label_key, latent: obsm_key, source: source_key })
-}
-
-function requireBatch({ obs, place }: Inspection, { batch_key }: MapAtlasSettings): void {
-  if (obs.some(({ name }) => name === batch_key)) return
-  const there = obs.map(({ name }) => name)
-  const shown = there.length === 0 ? 'obs has no columns' : `obs has: ${there.slice(0, 50).join(', ')}`
-  throw new BadInput(
-    'BATCH_COLUMN',
-    `${place}:/obs`,
-    `there is no column "${batch_key}" with the batch of each cell; ${shown}`,
-    'Name the column with the sample or batch of each cell in batch_key; a file of one batch needs a column too',
-  )
 }
 
 /** What an earlier run wrote is replaced only when that is asked for. */

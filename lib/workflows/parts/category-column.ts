@@ -26,6 +26,19 @@ export function categoriesOf(
   return type === 'text' || type === 'boolean' ? { ...coded, type } : { ...bySize(coded), type }
 }
 
+/** Categories that some of these cells have, and the codes again. */
+export function usedCategories(
+  given: CodedCategories,
+  takesPart: (cell: number) => boolean,
+): CodedCategories {
+  const used = new Uint8Array(given.categories.length)
+  for (const [cell, code] of given.codes.entries()) if (code >= 0 && takesPart(cell)) used[code] = 1
+  const place = new Int32Array(given.categories.length).fill(-1)
+  const categories = given.categories.filter((_, code) => used[code] === 1)
+  for (let code = 0, at = 0; code < place.length; code++) if (used[code] === 1) place[code] = at++
+  return { ...given, categories, codes: given.codes.map((code) => (code < 0 ? -1 : place[code]!)) }
+}
+
 export function columnMissing(
   column: string,
   { setting, place, available }: { setting: string; place: string; available: readonly string[] },

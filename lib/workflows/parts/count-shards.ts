@@ -36,11 +36,17 @@ export interface CountedCells {
  * Writes the shards, and blocks `totals` and `detected`: counts and genes of each cell in its whole file.
  * @param of.genes of the model
  * @param of.bins what scPDAC bins a cell's counts into; 0 for the counts themselves
+ * @param of.isSeen whether someone else writes these two blocks
  * @throws BadInput VALUES_NOT_COUNTS, COUNTS_NOT_WHOLE
  */
 export async function writeCountShards(
   context: StepContext,
-  { sources, genes, bins }: { sources: readonly CountSource[]; genes: number; bins: number },
+  {
+    sources,
+    genes,
+    bins,
+    isSeen = false,
+  }: { sources: readonly CountSource[]; genes: number; bins: number; isSeen?: boolean },
 ): Promise<CountedCells> {
   const { road, step } = context
   const cells = sources.reduce((sum, { matrix }) => sum + matrix.rows, 0)
@@ -50,16 +56,12 @@ export async function writeCountShards(
   const detected = new Int32Array(cells)
   let first = 0
   for (const { matrix, place, target } of sources) {
-    const broken = noneBroken()
     const at = `${place}:${matrix.name}`
     for await (const slab of matrix.slabs({ transient: true })) {
-      checkCounts(slab, { place: at, broken })
-      if (broken.entries > 0) throw refused(notWhole(broken, at))
       const quality = rowQuality(slab, { areLogs: false })
       totals.set(quality.totals, first + slab.start)
       detected.set(quality.detected, first + slab.start)
-      const aligned = alignRows(slab, { target, genes, values: 'counts' })
-      const kept = bins === 0 ? aligned : binRows(aligned, { place: at, bins })
+      const kept = modelCounts(slab, { place: at, target, genes, bins })
       for (let row = 0; row < kept.rows; row++)
         if (kept.indptr[row + 1]! > kept.indptr[row]!) counted.hasCounts[first + slab.start + row] = 1
       await shards.add({ ...kept, start: first + slab.start })
@@ -68,9 +70,25 @@ export async function writeCountShards(
     first += matrix.rows
   }
   await shards.finish()
+  if (isSeen) return counted
   await step.writeBlock('totals', totals)
   await step.writeBlock('detected', detected)
   return counted
+}
+
+/**
+ * A slab of a file's raw counts as the model takes them: over its genes, in bins where it wants bins.
+ * @throws BadInput VALUES_NOT_COUNTS, COUNTS_NOT_WHOLE
+ */
+export function modelCounts(
+  slab: RowSlab,
+  { place, target, genes, bins }: { place: string; target: Int32Array; genes: number; bins: number },
+): RowSlab {
+  const broken = noneBroken()
+  checkCounts(slab, { place, broken })
+  if (broken.entries > 0) throw refused(notWhole(broken, place))
+  const aligned = alignRows(slab, { target, genes, values: 'counts' })
+  return bins === 0 ? aligned : binRows(aligned, { place, bins })
 }
 
 function refused({ code, place, problem, remedy }: ReturnType<typeof notWhole>): BadInput {

@@ -7,6 +7,7 @@ import { nearestNeighbours } from '../../neighbours/nearest-neighbours.ts'
 import type { Neighbours } from '../../neighbours/points.ts'
 import { layOut } from '../../neighbours/umap.ts'
 import type { StepContext } from '../workflow.ts'
+import { placedRows, spreadRows, takenRows } from './placed-rows.ts'
 
 export interface LatentNeighbours {
   /** numbers of the cells that have a place: the rows of `found` */
@@ -29,18 +30,13 @@ export async function latentNeighbours(
     notices,
   }: { latent: Float32Array; dims: number; k: number; seed: number; place: string; notices: ErrorReport[] },
 ): Promise<LatentNeighbours | null> {
-  const rows = latent.length / dims
-  const cells = Int32Array.from({ length: rows }, (_, cell) => cell).filter(
-    (cell) => !Number.isNaN(latent[cell * dims]!),
-  )
+  const cells = placedRows(latent, dims)
   if (cells.length < fewestCells) {
     const problem = `there is no map: ${cells.length} cells have a place in the latent space`
     notices.push({ code: 'MAP_NOT_MADE', place, problem, remedy: 'Give more cells' })
     return null
   }
-  const values = new Float32Array(cells.length * dims)
-  for (const [i, cell] of cells.entries())
-    values.set(latent.subarray(cell * dims, (cell + 1) * dims), i * dims)
+  const values = takenRows(latent, { rows: cells, width: dims })
   const found = await nearestNeighbours(
     { rows: cells.length, dims, values },
     {
@@ -105,7 +101,5 @@ export async function latentLayout(
     signal: context.signal,
     onProgress,
   })
-  const layout = new Float32Array(2 * rows).fill(Number.NaN)
-  for (const [i, cell] of cells.entries()) layout.set(drawn.subarray(2 * i, 2 * i + 2), 2 * cell)
-  return layout
+  return spreadRows(drawn, { rows: cells, width: 2, cells: rows })
 }

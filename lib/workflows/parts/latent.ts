@@ -2,9 +2,12 @@
  * Where cells lie in a model's latent space, and the probabilities of their labels: computed shard by shard in Embed, read back whole by the steps
  * after it. Cells that take no part (count-shards.ts) have NaN in both.
  */
+import type { RowSlab } from '../../data/cells.ts'
 import type { ErrorReport } from '../../job/errors.ts'
-import { scviInference } from '../../models/scvi-inference.ts'
+import type { Step } from '../../job/steps.ts'
+import { type ScviInference, scviInference } from '../../models/scvi-inference.ts'
 import type { ScviModel } from '../../models/scvi-model.ts'
+import type { CellCovariates } from '../../models/slab-feeds.ts'
 import type { StepContext } from '../workflow.ts'
 import { type CellCodes, codesOf, slabRows } from './count-shards.ts'
 import { readShard, shardRange } from './shards.ts'
@@ -13,6 +16,29 @@ import { providersOf } from './train-network.ts'
 /** cells embedded between two looks at signals */
 const rowsAtOnce = 4096
 
+export interface OpenShard {
+  step: Step
+  model: ScviModel
+  inference: ScviInference
+  /** its cells, among all */
+  start: number
+  end: number
+}
+
+/** Some cells of a shard that take part, in their order; covariates are of these rows alone. */
+export interface ShardRows {
+  slab: RowSlab
+  covariates: CellCovariates
+  /** number of each row among all cells */
+  cells: Int32Array
+}
+
+/** What else is asked of a model about the cells that it embeds; it writes blocks of its own. */
+export type ShardLook = (shard: OpenShard) => {
+  take(rows: ShardRows): Promise<void>
+  finish(): Promise<void>
+}
+
 export interface ShardToEmbed {
   model: ScviModel
   codes: CellCodes
@@ -20,50 +46,71 @@ export interface ShardToEmbed {
   place: string
   /** what blocks are called by, where several models embed: 'latent' and 'soft' unless told */
   prefix?: string
+  looks?: readonly ShardLook[]
 }
 
 /** Writes the latent means of this shard's cells (rows x latent), and of SCANVI their probabilities (rows x classes). */
 export async function embedShard(
   context: StepContext,
-  { model, codes, place, prefix = '' }: ShardToEmbed,
+  { model, codes, place, prefix = '', looks = [] }: ShardToEmbed,
 ): Promise<{ cells: number; notices: ErrorReport[] }> {
   const { road, step, shard } = context
   const cells = codes.leftOut.length
   const [start, end] = shardRange(shard, { cells, shards: road.shards })
-  const { latent, genes } = model.shape
-  const classes = model.kind === 'scanvi' ? model.shape.classes : 0
-  const slab = await readShard(context.before('Prepare'), shard, { start, columns: genes })
+  const slab = await readShard(context.before('Prepare'), shard, { start, columns: model.shape.genes })
   const rows = Int32Array.from({ length: end - start }, (_, row) => row).filter(
     (row) => codes.leftOut[start + row] === 0,
   )
-  const places = new Float32Array((end - start) * latent).fill(Number.NaN)
-  const soft = new Float32Array((end - start) * classes).fill(Number.NaN)
   const notices: ErrorReport[] = []
   const inference = scviInference(model, { place, notices, providers: providersOf(road.settings) })
+  const open: OpenShard = { step, model, inference, start, end }
+  const all = [embedding(prefix), ...looks].map((look) => look(open))
   try {
     for (let from = 0; from < rows.length; from += rowsAtOnce) {
       const own = rows.subarray(from, from + rowsAtOnce)
-      const { categories, continuous, labels } = codesOf(
-        codes,
-        own.map((row) => start + row),
-      )
-      const { mean, logits } = await inference.posterior(slabRows(slab, own), {
-        categories,
-        ...(continuous !== null && { continuous }),
-        ...(labels !== null && { labels }),
-      })
-      for (const [i, row] of own.entries()) {
-        places.set(mean.subarray(i * latent, (i + 1) * latent), row * latent)
-        if (logits !== null) soft.set(softmax(logits.subarray(i * classes, (i + 1) * classes)), row * classes)
-      }
+      const numbers = own.map((row) => start + row)
+      const taken = { slab: slabRows(slab, own), covariates: covariatesOf(codes, numbers), cells: numbers }
+      for (const look of all) await look.take(taken)
       context.progress(from + own.length, rows.length, 'cells', 'embedding')
     }
+    for (const look of all) await look.finish()
   } finally {
     await inference.close()
   }
-  await step.writeBlock(`${prefix}latent`, places)
-  if (classes > 0) await step.writeBlock(`${prefix}soft`, soft)
   return { cells: rows.length, notices }
+}
+
+function covariatesOf(codes: CellCodes, cells: Int32Array): CellCovariates {
+  const { categories, continuous, labels } = codesOf(codes, cells)
+  return {
+    categories,
+    ...(continuous !== null && { continuous }),
+    ...(labels !== null && { labels }),
+  }
+}
+
+function embedding(prefix: string): ShardLook {
+  return ({ step, model, inference, start, end }) => {
+    const { latent } = model.shape
+    const classes = model.kind === 'scanvi' ? model.shape.classes : 0
+    const places = new Float32Array((end - start) * latent).fill(Number.NaN)
+    const soft = new Float32Array((end - start) * classes).fill(Number.NaN)
+    return {
+      async take({ slab, covariates, cells }) {
+        const { mean, logits } = await inference.posterior(slab, covariates)
+        for (const [i, cell] of cells.entries()) {
+          const row = cell - start
+          places.set(mean.subarray(i * latent, (i + 1) * latent), row * latent)
+          if (logits !== null)
+            soft.set(softmax(logits.subarray(i * classes, (i + 1) * classes)), row * classes)
+        }
+      },
+      async finish() {
+        await step.writeBlock(`${prefix}latent`, places)
+        if (classes > 0) await step.writeBlock(`${prefix}soft`, soft)
+      },
+    }
+  }
 }
 
 function softmax(logits: Float32Array): Float32Array {

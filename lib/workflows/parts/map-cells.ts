@@ -1,6 +1,7 @@
 /**
  * The query's own map: principal components of its variable genes, neighbours, and what is made of them, a layout (UMAP) and small
- * clusters (Leiden, as CellTypist over-clusters). None of it knows the labels, so it can speak for or against them.
+ * clusters (Leiden, as CellTypist over-clusters). None of it knows the labels, so it can speak for or against them. Or a layout of the query in
+ * the space of the reference; cells without a place there (NaN) are nowhere on it.
  */
 import type { ErrorReport } from '../../job/errors.ts'
 import { fuzzyGraph } from '../../neighbours/fuzzy-graph.ts'
@@ -10,6 +11,7 @@ import { pca } from '../../neighbours/pca.ts'
 import type { Neighbours, Points } from '../../neighbours/points.ts'
 import { layOut } from '../../neighbours/umap.ts'
 import type { CellsContext } from '../workflow.ts'
+import { placedRows, spreadRows, takenRows } from './placed-rows.ts'
 import type { PreparedQuery } from './prepare-query.ts'
 
 /** neighbours that CellTypist over-clusters by, the cell itself included */
@@ -27,14 +29,13 @@ export async function mapCells(
   context: CellsContext,
   {
     prepared,
-    scores,
-    classes,
+    latent,
     clusters: wanted,
     notices,
   }: {
     prepared: PreparedQuery
-    scores: Float32Array
-    classes: number
+    /** the space of the reference; null for the query's own */
+    latent: { values: Float32Array; dims: number } | null
     /** small clusters to vote in; without a resolution by the number of cells */
     clusters: { resolution: number | undefined } | null
     notices: ErrorReport[]
@@ -45,17 +46,24 @@ export async function mapCells(
   const wantsGraph = settings.umap || settings.write_neighbours
   if (!wantsGraph && wanted === null) return nothing
   const hasGenes = prepared.variable >= fewestGenes
-  const inLatent = wantsGraph && isLatent(context)
-  if (prepared.cells < fewestCells || !(hasGenes || inLatent)) {
+  const inLatent = wantsGraph && latent !== null
+  const rows = inLatent ? placedRows(latent.values, latent.dims) : null
+  if ((rows?.length ?? prepared.cells) < fewestCells || !(hasGenes || inLatent)) {
     notices.push(noMap(prepared))
     return nothing
   }
   const canCluster = wanted !== null && hasGenes
   const components = canCluster || !inLatent ? await principalComponents(context, prepared, notices) : null
-  const latent: Points = { rows: prepared.cells, dims: classes, values: scores }
-  const space = inLatent ? latent : components!
+  const space: Points =
+    rows === null || latent === null
+      ? components!
+      : {
+          rows: rows.length,
+          dims: latent.dims,
+          values: takenRows(latent.values, { rows, width: latent.dims }),
+        }
   const most = Math.max(canCluster ? clusterNeighbours : 0, wantsGraph ? settings.n_neighbors : 0)
-  const k = Math.min(prepared.cells, most)
+  const k = Math.min(space.rows, most)
   const neighbours = await searched(context, { points: space, k, notices })
   const ofComponents =
     components === null || space === components
@@ -64,12 +72,23 @@ export async function mapCells(
   const clusters = canCluster
     ? await cluster(context, first(ofComponents, clusterNeighbours), wanted.resolution)
     : null
-  const layout = settings.umap ? await draw(context, first(neighbours, settings.n_neighbors)) : null
-  return { layout, neighbours: first(neighbours, settings.n_neighbors), clusters }
+  const near = first(neighbours, settings.n_neighbors)
+  const drawn = settings.umap ? await draw(context, near) : null
+  const layout =
+    drawn === null || rows === null ? drawn : spreadRows(drawn, { rows, width: 2, cells: prepared.cells })
+  const isWhole = near.rows === prepared.cells
+  if (settings.write_neighbours && !isWhole) notices.push(noGraph(prepared.cells - near.rows))
+  return { layout, neighbours: isWhole ? near : null, clusters }
 }
 
-function isLatent({ road }: CellsContext): boolean {
-  return road.settings.umap_space === 'latent'
+function noGraph(cells: number): ErrorReport {
+  return {
+    code: 'NEIGHBOURS_NOT_STORED',
+    place: 'write_neighbours',
+    problem: `${cells} cells have no place in the space of the reference, and a graph of all cells cannot leave them out`,
+    remedy:
+      'Take these cells out first (those without counts on the genes of the model, without a batch or covariate)',
+  }
 }
 
 async function principalComponents(

@@ -32,8 +32,8 @@ export interface QueryToPrepare {
   from: 'counts' | 'log1p_10k' | 'log1p'
   /** the normalised rows, each time anew */
   rows(): AsyncIterable<NormalisedSlab>
-  /** what is scored, of the same cells */
-  aligned(slab: NormalisedSlab): RowSlab
+  /** what is scored, of the same cells; null where shards hold something else, and are written elsewhere */
+  aligned: ((slab: NormalisedSlab) => RowSlab) | null
   wantsMap: boolean
   place: string
 }
@@ -44,8 +44,8 @@ export async function prepareQuery(
 ): Promise<{ prepared: PreparedQuery; notices: ErrorReport[] }> {
   const { road, step } = context
   const { settings } = road
-  const { cells, names, from, wantsMap, place } = query
-  const shards = shardWriter(step, { cells, shards: road.shards })
+  const { cells, names, from, wantsMap, place, aligned } = query
+  const shards = aligned && shardWriter(step, { cells, shards: road.shards })
   const quality = gatherQuality({ cells, place, from, minCounts: settings.min_counts })
   const shown = geneColumns(names, { wanted: settings.show_genes, cells, place })
   const passes = wantsMap ? 2 : 1
@@ -54,13 +54,13 @@ export async function prepareQuery(
     for await (const slab of query.rows()) {
       quality.add(slab)
       shown.add(slab)
-      await shards.add(query.aligned(slab))
+      if (aligned) await shards?.add(aligned(slab))
       context.progress(slab.start + slab.rows, passes * cells, 'cells', 'normalising')
       yield slab
     }
   }
   const moments = await geneMoments(firstPass(), { columns: names.length })
-  await shards.finish()
+  await shards?.finish()
   const checked = quality.finish()
   if (settings.strict) refuseFewCounts(checked.hasFewCounts, { place, minCounts: settings.min_counts })
   const notices: ErrorReport[] = [...checked.notices, ...shown.notices]

@@ -2,7 +2,10 @@ import { BadInput } from '../../job/errors.ts'
 import type { InputFacts } from '../workflow.ts'
 
 /** A model of counts learns from counts and is given counts; logs are something else. @throws BadInput COUNTS_NEEDED */
-export function requireCounts({ inspection, counts: { matrix, from } }: InputFacts): void {
+export function requireCounts({
+  inspection,
+  counts: { matrix, from },
+}: Pick<InputFacts, 'inspection' | 'counts'>): void {
   if (from === 'counts') return
   throw new BadInput(
     'COUNTS_NEEDED',

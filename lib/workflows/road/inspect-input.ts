@@ -5,8 +5,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Table } from '../../data/cells.ts'
-import { columnTexts } from '../../data/column-texts.ts'
 import { openCells } from '../../data/open-cells.ts'
 import { atPlace, isCoded } from '../../job/errors.ts'
 import type { CellSettings } from '../../job/manifest.ts'
@@ -20,7 +18,7 @@ import { inspectDataset } from '../../prep/inspect-dataset.ts'
 import { gatherLabels } from '../parts/label-facts.ts'
 import { rulesOf } from '../rules.ts'
 import type { InputFacts } from '../workflow.ts'
-import type { GeneNames } from './facts.ts'
+import { geneNames } from './facts.ts'
 import { localInput, openInput } from './inputs.ts'
 import { type Job, readJob } from './validate-job.ts'
 
@@ -113,16 +111,6 @@ async function lookAt(pin: InputPin, stores: Stores) {
     await rm(scratch, { recursive: true, force: true })
   }
   return { file, close, retold }
-}
-
-function geneNames(table: Table): GeneNames[] {
-  const candidates: GeneNames[] = [{ column: null, names: table.index }]
-  for (const [column, content] of table.columns) {
-    const names = columnTexts(content)
-    // a column of constants or of a few categories names no genes
-    if (names !== undefined && new Set(names).size * 2 > names.length) candidates.push({ column, names })
-  }
-  return candidates
 }
 
 function jsonBytes(value: unknown): Uint8Array {

@@ -8,7 +8,7 @@ import type { NamedModels } from '../workflow.ts'
 /**
  * @param of.otherwise the installation's own model, for a job that names none
  * @returns content ids in the order of the names, and a notice for each model that the job can do without
- * @throws BadInput MODEL_MISSING, MODEL_KIND, MODELS_MISSING where none is left, MODEL_TWICE for two names of one content, MODEL_CORRUPT
+ * @throws BadInput MODEL_MISSING, MODEL_KIND, MODELS_MIXED, MODELS_MISSING where none is left, MODEL_TWICE for two names of one content, MODEL_CORRUPT
  */
 export async function pinModels(
   store: ObjectStore,
@@ -23,6 +23,7 @@ export async function pinModels(
       notices.push(notStored(store, name))
       continue
     }
+    if (familyOf(found) === named.alone && names.length > 1) throw notAlone(found)
     const before = nameOf.get(found.id)
     if (before !== undefined) throw namedTwice(before, name)
     nameOf.set(found.id, name)
@@ -58,6 +59,15 @@ function notStored({ place }: ObjectStore, name: string): ErrorReport {
 function noneStored({ place }: ObjectStore, names: readonly string[]): BadInput {
   const problem = `the model store has none of the models of this tissue: ${names.join(', ')}`
   return new BadInput('MODELS_MISSING', place, problem, importing(names[0] ?? 'NAME'))
+}
+
+function notAlone({ name }: ModelSummary): BadInput {
+  return new BadInput(
+    'MODELS_MIXED',
+    'model',
+    `"${name}" is a network, and the job names several models: what it says of a cell cannot be compared with what others say`,
+    'Name it alone, and run the others under a run_name of their own',
+  )
 }
 
 function namedTwice(first: string, second: string): BadInput {

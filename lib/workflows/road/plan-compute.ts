@@ -1,12 +1,15 @@
 /** PlanCompute: from facts to machines. Shards, queue, memory and expected time of every step, and the road file that the Batch steps go by. */
 import { hashOf } from '../../job/canonical.ts'
 import type { ErrorReport } from '../../job/errors.ts'
+import type { Settings } from '../../job/manifest.ts'
 import type { BatchState, PlanPart, RoadState, StepPlan } from '../../job/road.ts'
 import { readJson, type StepRecord, writeJsonOnce } from '../../job/steps.ts'
 import { type Environment, openStores, setting } from '../../job/stores.ts'
-import { findModel } from '../../models/bundle.ts'
+import { findModel, type ModelSummary } from '../../models/bundle.ts'
+import { familyOf } from '../../models/stored-model.ts'
 import { afterPrepareOf } from '../rules.ts'
 import type { LabelTerm, Road } from '../workflow.ts'
+import { type DecodeWork, decodeWork } from './decode-work.ts'
 import { readFacts } from './facts.ts'
 import { missingPart } from './failure.ts'
 import { type FitWork, fitWork } from './fit-work.ts'
@@ -49,6 +52,9 @@ export async function planCompute(state: RoadState, environment: Environment): P
   const classes = found.length === 0 ? types : found.reduce((sum, model) => sum + model.labels, 0)
   const learnt = learntOf(references, { settings, query: given, labels: classes })
   const fit = fitWork(settings, { learnt, labels: classes })
+  const decoding = decodeWork(settings, {
+    ...{ query: given, atlas: together(references), genes: found[0]?.genes ?? learnt.genes },
+  })
   const demand: PlanDemand = {
     ...{ query, shards, labels: classes, compute: 'compute' in settings ? settings.compute : 'cpu' },
     references: together(references),
@@ -58,10 +64,8 @@ export async function planCompute(state: RoadState, environment: Environment): P
     scorings: Math.max(1, found.length),
     findsInputs: afterPrepare === 'Publish',
     ...(fit !== undefined && { fit }),
-    ...((settings.workflow === 'fit-reference' || settings.workflow === 'map-atlas') && {
-      // the two widest layers of encoder and decoder, at their usual width
-      network: { weights: 3 * 256 * together([learnt, ...(learnt.cells === 0 ? [query] : [])]).genes },
-    }),
+    ...(decoding !== undefined && { decoding }),
+    ...networkDemand(settings, { found, genes: (learnt.cells === 0 ? query : learnt).genes }),
     mostVcpus: Number(environment.CELLDROP_MAX_VCPUS ?? fewestVcpus),
   }
   const queues = JSON.parse(setting(environment, 'CELLDROP_QUEUES')) as Queues
@@ -98,6 +102,25 @@ export async function planCompute(state: RoadState, environment: Environment): P
   return { ...state, plan }
 }
 
+/** @param of.genes of which some are those of a model that is yet to be made */
+function networkDemand(
+  settings: Settings,
+  { found, genes }: { found: readonly ModelSummary[]; genes: number },
+): Pick<Demand, 'network'> {
+  const [model] = found.filter((one) => familyOf(one) === 'network')
+  if (model === undefined && settings.workflow !== 'fit-reference') return {}
+  const isOwnMap =
+    settings.workflow === 'annotate' && (settings.umap_space === 'pca' || settings.majority_voting)
+  return {
+    network: {
+      // the widest layers of encoder and decoder, at their usual width
+      weights: 3 * 256 * (model?.genes ?? genes),
+      referenceCells: settings.workflow === 'annotate' ? (model?.referenceCells ?? 0) : 0,
+      drawsComponents: isOwnMap,
+    },
+  }
+}
+
 const noGpu: ErrorReport = {
   code: 'COMPUTE_NO_GPU',
   place: 'compute',
@@ -110,6 +133,8 @@ interface PlanDemand extends Demand {
   scorings: number
   /** where something is trained */
   fit?: FitWork
+  /** where a decoder is asked, too */
+  decoding?: DecodeWork
   /** that a machine may have */
   mostVcpus: number
   compute: 'auto' | 'cpu' | 'gpu'
@@ -152,9 +177,9 @@ function expectation(demand: PlanDemand, isLocal: boolean): PlanPart['expected']
   const seconds = {
     prepare: (query.stored + references.stored) / 6e6,
     fit: demand.fit?.seconds ?? 0,
-    embed: (query.stored * demand.scorings) / 40e6,
+    embed: (query.stored * demand.scorings) / 40e6 + (demand.decoding?.embed ?? 0),
     label: query.cells / 2500,
-    publish: query.stored / 30e6 + query.cells / 50_000,
+    publish: query.stored / 30e6 + query.cells / 50_000 + (demand.decoding?.publish ?? 0),
   }
   const working = seconds.prepare + seconds.fit + seconds.embed + seconds.label + seconds.publish
   if (isLocal) return { minutes: round((working + 5) / 60), dollars: null }

@@ -31,8 +31,16 @@ export interface Demand {
   largestReference: number
   /** Publish holds the training cells too */
   writesTraining: boolean
-  /** a network is trained or asked, of shards of counts: its weights; absent for linear models */
-  network?: { weights: number }
+  /** a network is trained or asked, of shards of counts; absent for linear models */
+  network?: {
+    weights: number
+    /** that label the query's */
+    referenceCells: number
+    /** whether the query is laid out, or clustered, by its own variable genes */
+    drawsComponents: boolean
+  }
+  /** the network's decoder is asked in Embed; bytes of the file that comes of it, 0 for none */
+  decoding?: { bytes: number }
   /** Prepare finds what the job works on: none of the sizes is known before */
   findsInputs?: boolean
 }
@@ -81,14 +89,36 @@ const heldBy: Record<BatchState, (demand: Demand) => number> = {
  * weights with moments, gradients and what is stored of them; Label neighbours and layout.
  */
 const heldByNetworks: Record<BatchState, (demand: Demand) => number> = {
-  Prepare: ({ query, shards }) => 600 * query.cells + (24 * query.stored) / shards + 2000 * query.genes,
+  Prepare: ({ query, shards, network }) =>
+    600 * query.cells +
+    (24 * query.stored) / shards +
+    2000 * query.genes +
+    (network?.drawsComponents ? variable(query) : 0),
   Fit: ({ query, learnt, shards, network }) =>
     10 * learnt.stored + 100 * query.cells + (12 * query.stored) / shards + 40 * (network?.weights ?? 0),
-  Embed: ({ query, shards, network }) =>
-    (20 * query.stored) / shards + 40 * query.cells + 8 * (network?.weights ?? 0),
-  Label: ({ query, labels }) => (4000 + 12 * labels) * query.cells,
-  Publish: ({ query, labels, network }) => (1500 + 12 * labels) * query.cells + 12 * (network?.weights ?? 0),
+  Embed: ({ query, shards, network, decoding }) =>
+    (20 * query.stored) / shards +
+    (decoding === undefined ? 40 : 52) * query.cells +
+    8 * (network?.weights ?? 0) +
+    (decoding === undefined ? 0 : heldByDecoder),
+  // neighbours among cells of a reference: their places as numbers of two kinds, labels, and the index of a large one
+  Label: ({ query, labels, network }) =>
+    (4000 + 12 * labels) * query.cells +
+    400 * (network?.referenceCells ?? 0) +
+    (network?.drawsComponents ? 2 * variable(query) : 0),
+  Publish: ({ query, labels, network, decoding }) =>
+    (1500 + 12 * labels) * query.cells +
+    12 * (network?.weights ?? 0) +
+    (decoding === undefined ? 0 : 16 * query.cells + Math.min(8 * decoding.bytes, heldByBlocks)),
 }
+
+/**
+ * A run of a decoder is of four million places (scvi-inference-parts.ts). Embed of 20,000 cells x 2,000 genes took 397 MiB to place them, 521 to
+ * explain them too, 662 to decode them and 804 for both with ten draws.
+ */
+const heldByDecoder = 400 * mib
+/** A block of expression, as it was read, with the genes of its numbers, and as it is written: 374 MiB in place of 282. */
+const heldByBlocks = 150 * mib
 
 /** Bytes of the query's variable genes. */
 function variable({ cells, stored }: Size): number {

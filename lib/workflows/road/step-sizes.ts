@@ -48,6 +48,7 @@ export function learntOf(
   { settings, query, labels }: { settings: Settings; query: Size; labels: number },
 ): Size {
   if (settings.workflow === 'map-atlas') return settings.mode === 'extend' ? query : nothing
+  if (settings.workflow === 'annotate') return settings.mapping === 'surgery' ? query : nothing
   if (settings.workflow === 'fit-reference') return learntOfAtlas(query, settings)
   if (settings.workflow !== 'type-cells') return nothing
   const { max_cells_per_ref, max_cells_per_type, min_cells_per_source, target_proportions } = settings

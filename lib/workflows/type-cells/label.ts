@@ -136,10 +136,16 @@ async function writeOutcome(
 /** @returns whether the graph of neighbours was written */
 async function writeMap(
   context: TypeCellsContext,
-  of: { prepared: Prepared; scores: Float32Array; classes: number; notices: ErrorReport[] },
+  {
+    prepared,
+    scores,
+    classes,
+    notices,
+  }: { prepared: Prepared; scores: Float32Array; classes: number; notices: ErrorReport[] },
 ): Promise<boolean> {
   const { step, road } = context
-  const { layout, neighbours } = await mapCells(context, { ...of, clusters: null })
+  const latent = road.settings.umap_space === 'latent' ? { values: scores, dims: classes } : null
+  const { layout, neighbours } = await mapCells(context, { prepared, latent, notices, clusters: null })
   if (layout !== null) await step.writeBlock('umap', layout)
   if (!road.settings.write_neighbours || neighbours === null) return false
   await step.writeBlock('neighbour-indices', neighbours.indices)

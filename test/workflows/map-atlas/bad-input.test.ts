@@ -19,11 +19,6 @@ beforeAll(async () => {
     { categories: [2, 2], continuous: 1 },
   )
   await storeNetwork(lab, 'covariates', withCovariate)
-  await storeNetwork(
-    lab,
-    'by-label',
-    toyAtlasModel({ genes: simulatedGenes, labels }, { dispersion: 'gene-label', labels: 4 }),
-  )
   await saveModel(lab.stores.models, toyNetwork(toyScvi(), 'plain'))
   await saveToyModel(lab.stores, 'linear')
 })
@@ -153,14 +148,6 @@ describe('what the steps refuse', () => {
     const query = cells()
     query.obs.columns.set('Sample_ID', { kind: 'string', values: new Array<string | null>(12).fill(null) })
     await expect(run({ query })).rejects.toMatchObject({ code: 'CELLS_NONE_LEFT' })
-  })
-
-  it('surgery on a dispersion by label', async () => {
-    const given = {
-      settings: { ...extend, model: 'by-label' },
-      atlas: cells(() => {}, new Array(12).fill('a')),
-    }
-    await expect(run(given)).rejects.toMatchObject({ code: 'MODEL_UNSUPPORTED' })
   })
 
   it('a category of a covariate that the model does not know, but for surgery', async () => {

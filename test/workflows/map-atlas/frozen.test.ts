@@ -136,7 +136,7 @@ describe('a model by hand', () => {
   beforeAll(async () => {
     lab = await makeInstallation()
     await storeNetwork(lab, 'toy', model)
-    await storeNetwork(lab, 'binned', model, { count: 50 })
+    await storeNetwork(lab, 'binned', model, { bins: { count: 50 } })
   })
   afterAll(() => lab?.folder[Symbol.asyncDispose]())
 

@@ -9,7 +9,7 @@ import { BadInput, type ErrorReport } from '../../job/errors.ts'
 import { printable } from '../../job/object-key.ts'
 import type { ScviSetup } from '../../models/scvi-model.ts'
 import { shownNames } from '../../prep/shown-names.ts'
-import type { Coded } from '../parts/coded.ts'
+import type { Coded } from './coded.ts'
 
 export interface SourceCells {
   /** for messages */
@@ -42,13 +42,17 @@ export interface CodingRules {
   setup: ScviSetup
   /** whether places depend on the batch at all */
   encodesBatches: boolean
+  /** whether something else that is asked for does: expression, or how well cells are explained */
+  decodesBatches?: boolean
+  /** how a job asks for what is unknown to be learnt; absent where none can */
+  learning?: string
 }
 
 export const averageBatch = 'average batch'
 
 /** @throws BadInput COVARIATE_UNKNOWN */
 export function codeCovariates(sources: readonly SourceCells[], rules: CodingRules): CovariateCodes {
-  const { setup, mode, encodesBatches } = rules
+  const { setup, mode, encodesBatches, decodesBatches = false } = rules
   const { batch } = setup
   const isNamed = batch.column !== null
   const known = new Map(isNamed ? batch.categories.map((name, code) => [name, code]) : [])
@@ -61,14 +65,19 @@ export function codeCovariates(sources: readonly SourceCells[], rules: CodingRul
     const isWithout = !isNamed && !learns(source)
     return isWithout ? [] : occurring(source.batch).filter((name) => !known.has(name))
   })
-  const needsAverage = encodesBatches && strangers.some(({ length }) => length > 0)
+  const isWithoutBatch = (source: SourceCells) =>
+    isNamed && !encodesBatches && !learns(source) && source.batch.codes.includes(-1)
+  const hasStrangers = strangers.some(({ length }) => length > 0)
+  const needsAverage =
+    (hasStrangers && encodesBatches) || (decodesBatches && (hasStrangers || sources.some(isWithoutBatch)))
   const codeOf = (source: SourceCells) => (name: string) => {
     if (!isNamed && !learns(source)) return 0
     return known.get(name) ?? (needsAverage ? average : 0)
   }
-  const missing = (source: SourceCells) => (encodesBatches || learns(source) ? -1 : 0)
+  const missing = (source: SourceCells) =>
+    encodesBatches || learns(source) ? -1 : isNamed && needsAverage ? average : 0
   const batches = joined(sources, (source) => recode(source.batch, codeOf(source), missing(source)))
-  const others = setup.categorical.map((column, i) => codeCategorical(sources, { column, i, learns }))
+  const others = setup.categorical.map((column, i) => codeCategorical(sources, { column, i, learns, rules }))
   return {
     batches: {
       reference: [...batch.categories],
@@ -87,10 +96,12 @@ function codeCategorical(
     column,
     i,
     learns,
+    rules,
   }: {
     column: ScviSetup['categorical'][number]
     i: number
     learns(source: SourceCells): boolean
+    rules: CodingRules
   },
 ): { codes: Int32Array; added: string[] } {
   const known = new Map(column.categories.map((name, code) => [name, code]))
@@ -98,7 +109,7 @@ function codeCategorical(
   for (const source of sources) {
     const fresh = occurring(source.categorical[i]!).filter((name) => !known.has(name))
     if (fresh.length === 0) continue
-    if (!learns(source)) throw unknownCategory(source, { column: column.column ?? '', fresh, known })
+    if (!learns(source)) throw unknownCategory(source, { column: column.column ?? '', fresh, known, rules })
     for (const name of fresh.sort()) known.set(name, column.categories.length + added.push(name) - 1)
   }
   return {
@@ -137,13 +148,20 @@ function freeName(wanted: string, taken: ReadonlyMap<string, number>): string {
 
 function unknownCategory(
   { place }: SourceCells,
-  { column, fresh, known }: { column: string; fresh: string[]; known: ReadonlyMap<string, number> },
+  {
+    column,
+    fresh,
+    known,
+    rules: { learning },
+  }: { column: string; fresh: string[]; known: ReadonlyMap<string, number>; rules: CodingRules },
 ): BadInput {
   return new BadInput(
     'COVARIATE_UNKNOWN',
     `${place}:/obs/${printable(column)}`,
     `the model does not know ${shownNames(fresh)}; it knows ${shownNames([...known.keys()])}`,
-    'Write them as the model does, or let surgery learn them: mode: extend, with these cells as the query',
+    learning === undefined
+      ? 'Write them as the model does'
+      : `Write them as the model does, or let surgery learn them: ${learning}, with these cells as the query`,
   )
 }
 
@@ -156,14 +174,16 @@ function noticesOf(
   const notices: ErrorReport[] = []
   for (const [i, source] of sources.entries()) {
     const place = `${source.place}:/obs`
-    if (strangers[i]!.length > 0 && rules.encodesBatches)
+    if (strangers[i]!.length > 0 && (rules.encodesBatches || rules.decodesBatches))
       notices.push({
         code: 'BATCH_UNKNOWN',
         place,
-        problem: `the model does not know the batches ${shownNames(strangers[i]!)}: their cells are placed as those of an average batch of the reference`,
+        problem: `the model does not know the batches ${shownNames(strangers[i]!)}: their cells are ${rules.encodesBatches ? 'placed' : 'decoded'} as those of an average batch of the reference`,
         remedy: source.isAtlas
           ? 'Give the cells that the model was trained on as the atlas'
-          : 'Let the model learn them: mode: extend',
+          : rules.learning === undefined
+            ? 'Nothing need be done where the batches are much like those of the reference'
+            : `Let the model learn them: ${rules.learning}`,
       })
     if (source.isAtlas || rules.mode === 'frozen') continue
     const shared = occurring(source.batch).filter((name) => !added.includes(name))

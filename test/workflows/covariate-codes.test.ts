@@ -1,12 +1,12 @@
 /** Law: what batches and covariates become as numbers of a model, and how well cells of two files mix. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { ScviSetup } from '../../../lib/models/scvi-model.ts'
-import { codeCovariates, type SourceCells } from '../../../lib/workflows/map-atlas/codes.ts'
-import { jointGenes } from '../../../lib/workflows/map-atlas/joint-file.ts'
-import { joinAtlasObs } from '../../../lib/workflows/map-atlas/joint-obs.ts'
-import { mixingOf } from '../../../lib/workflows/map-atlas/mixing.ts'
-import { codedTexts } from '../../../lib/workflows/parts/coded.ts'
+import type { ScviSetup } from '../../lib/models/scvi-model.ts'
+import { jointGenes } from '../../lib/workflows/map-atlas/joint-file.ts'
+import { joinAtlasObs } from '../../lib/workflows/map-atlas/joint-obs.ts'
+import { mixingOf } from '../../lib/workflows/map-atlas/mixing.ts'
+import { codedTexts } from '../../lib/workflows/parts/coded.ts'
+import { codeCovariates, type SourceCells } from '../../lib/workflows/parts/covariate-codes.ts'
 
 const setup = (batches: string[], column: string | null = 'sample'): ScviSetup => ({
   layer: null,
