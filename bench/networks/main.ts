@@ -1,5 +1,5 @@
 /**
- * `npm run bench:networks`: whole trainings of scVI on real cells (2,000 cells, 1,500 genes, 60 epochs, 5 seeds) against the same in plain
+ * `npm run bench:networks`: whole trainings of scVI on real cells (2,000 cells, 1,500 genes, 60 epochs, 15 seeds) against the same in plain
  * PyTorch: seconds, evidence bound, what neighbours in latent space say; and what a training loses outside its steps (of drawn cells of an
  * atlas's number too), what a checkpoint costs. Fills the section "networks" of BENCHMARKS.md; with BENCH_ROUNDS below 3 fewer seeds, and it prints only. Wants ../shared and a
  * Python with torch and anndata.
@@ -31,7 +31,7 @@ import { simulatedCounts } from '../simulated-counts.ts'
 const root = resolve(import.meta.dirname, '../..')
 const python = process.env.CELLDROP_PYTHON ?? '/usr/bin/python3'
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3)
-const seeds = rounds < 3 ? 1 : 5
+const seeds = rounds < 3 ? 1 : 15
 const threads = Math.min(2, availableParallelism())
 const epochs = 60
 const path = sharedPath('golden', 'scvi', 'kang_2000x1500_counts.h5ad')
@@ -295,6 +295,15 @@ const line = (name: string, of: Outcome[]) =>
     of.map(({ mixing }) => mixing),
     3,
   )} |`
+/** Mean and its standard error. */
+const about = (values: number[]) => {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0)
+  const error = Math.sqrt(squares / Math.max(1, values.length - 1) / values.length)
+  return `${mean.toFixed(3)} ± ${error.toFixed(3)}`
+}
+const means = (of: Outcome[]) =>
+  `${about(of.map(({ agreement }) => agreement))} and ${about(of.map(({ mixing }) => mixing))}`
 const half = (figure: (one: Costs) => number) => median(own.map(figure))
 const section = [
   `Machine: ${machine()}; ${threads} threads on both sides; PyTorch ${peer[0]!.torch}.`,
@@ -304,6 +313,8 @@ const section = [
   '|---|---|---|---|---|',
   line('Celldrop', own),
   line('PyTorch', peer),
+  '',
+  `Means of agreement and mixing with their standard errors: ${means(own)} here, ${means(peer)} in PyTorch.`,
   '',
   `Of the training ${(100 * half(({ lost }) => lost)).toFixed(1)} % passed outside the runs of steps (target: below 3 %), and of one over 20,000 drawn cells and 2,000 genes ${(100 * lostAtLarge).toFixed(1)} %: minibatches and noise are laid out there. A checkpoint has ${half(({ checkpointMib }) => checkpointMib).toFixed(1)} MiB, is made in ${half(({ writeMs }) => writeMs).toFixed(0)} ms and read in ${half(({ readMs }) => readMs).toFixed(0)} ms (hashes included); until its next step a stopped training takes ${half(({ resumeMs }) => resumeMs).toFixed(0)} ms more.`,
 ].join('\n')

@@ -104,11 +104,6 @@ export async function loadCard(store: ObjectStore, nameOrId: string): Promise<St
   return readCard(store, await findPrefix(store, nameOrId))
 }
 
-/** @throws BadInput MODEL_MISSING, MODEL_KIND for a network, MODEL_CORRUPT */
-export async function loadLinearCard(store: ObjectStore, nameOrId: string): Promise<ModelCard> {
-  return linear(await loadCard(store, nameOrId), store)
-}
-
 /** @throws BadInput MODEL_MISSING, MODEL_KIND for a linear model, MODEL_CORRUPT */
 export async function loadNetworkCard(store: ObjectStore, nameOrId: string): Promise<NetworkCard> {
   return network(await loadCard(store, nameOrId), store)

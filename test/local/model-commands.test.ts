@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openFolderStore } from '../../lib/job/folder-store.ts'
 import type { Invocation } from '../../lib/local/command.ts'
 import { exportModelCommand, importModelCommand, modelsCommand } from '../../lib/local/model-commands.ts'
-import { loadLinearCard, loadModel } from '../../lib/models/bundle.ts'
+import { loadModel } from '../../lib/models/bundle.ts'
 import { exportCelltypist } from '../../lib/models/celltypist-export.ts'
 import { type Installation, makeInstallation, saveToyModel } from '../support/installation.ts'
 
@@ -58,7 +58,7 @@ function invocation(positionals: string[], flags: Invocation['flags']): Invocati
 
 async function importAs(name: string, path: string, flags: Invocation['flags'] = {}) {
   await importModelCommand.run(invocation([path], { name, organism: 'Homo sapiens', ...flags }))
-  return loadLinearCard(await openFolderStore(join(lab.folder.path, 'imported')), name)
+  return (await loadModel(await openFolderStore(join(lab.folder.path, 'imported')), name)).card
 }
 
 describe('import-model', () => {
