@@ -25,6 +25,7 @@ import type { Schedule } from '../../lib/models/training-schedule.ts'
 import { nearestNeighbours } from '../../lib/neighbours/nearest-neighbours.ts'
 import { collectTrainingCounts } from '../../lib/prep/training-counts.ts'
 import { sharedPath } from '../../test/support/shared.ts'
+import { usualShape } from '../scvi-shape.ts'
 import { machine, median, today, writeSection } from '../section.ts'
 import { simulatedCounts } from '../simulated-counts.ts'
 
@@ -40,17 +41,7 @@ const shape: ScviShape = {
   genes: 1500,
   hidden: 128,
   latent: 10,
-  layers: 1,
-  categories: [2],
-  continuous: 0,
-  encodeCovariates: false,
-  deeplyInject: true,
-  batchNorm: 'both',
-  layerNorm: 'none',
-  dropout: 0.1,
-  dispersion: 'gene',
-  likelihood: 'zinb',
-  labels: 0,
+  ...usualShape,
 }
 
 interface Cells {

@@ -14,6 +14,7 @@ import { feedMaker } from '../../lib/models/minibatch-feeds.ts'
 import { type NetworkTask, networkOf } from '../../lib/models/network-task.ts'
 import type { ScviShape } from '../../lib/models/scvi-network.ts'
 import { type TrainingGraph, trainingGraph } from '../../lib/models/training-graph.ts'
+import { usualShape } from '../scvi-shape.ts'
 import { median } from '../section.ts'
 import { simulatedCounts } from '../simulated-counts.ts'
 
@@ -25,17 +26,7 @@ const shape: ScviShape = {
   genes,
   hidden,
   latent,
-  layers: 1,
-  categories: [2],
-  continuous: 0,
-  encodeCovariates: false,
-  deeplyInject: true,
-  batchNorm: 'both',
-  layerNorm: 'none',
-  dropout: 0.1,
-  dispersion: 'gene',
-  likelihood: 'zinb',
-  labels: 0,
+  ...usualShape,
 }
 const task: NetworkTask =
   kind === 'scanvi'

@@ -14,23 +14,9 @@ import { checkpointBytes, readCheckpoint } from '../../lib/models/training-check
 import type { Schedule } from '../../lib/models/training-schedule.ts'
 import { type KangCells, kangCells } from '../support/kang-cells.ts'
 import { hasShared, sharedPath } from '../support/shared.ts'
+import { smallShape } from './toy-scvi.ts'
 
-const shape: ScviShape = {
-  genes: 1500,
-  hidden: 128,
-  latent: 10,
-  layers: 1,
-  categories: [2],
-  continuous: 0,
-  encodeCovariates: false,
-  deeplyInject: true,
-  batchNorm: 'both',
-  layerNorm: 'none',
-  dropout: 0.1,
-  dispersion: 'gene',
-  likelihood: 'zinb',
-  labels: 0,
-}
+const shape: ScviShape = { ...smallShape, genes: 1500, hidden: 128, latent: 10 }
 const small: ScviShape = { ...shape, genes: 30, hidden: 8, latent: 3 }
 const optimiser: RunnerOptions['optimiser'] = { epsilon: 0.01, decay: { rate: 1e-6, kind: 'coupled' } }
 const schedule: Schedule = {

@@ -1,23 +1,9 @@
 /** Three cells of two batches over four genes, one of them with a single count, and the shape of a network for them. */
 import type { ScviShape } from '../../lib/models/scvi-network.ts'
 import type { TrainingCells } from '../../lib/models/training-cells.ts'
+import { smallShape } from './toy-scvi.ts'
 
-export const tinyShape: ScviShape = {
-  genes: 4,
-  hidden: 3,
-  latent: 2,
-  layers: 1,
-  categories: [2],
-  continuous: 0,
-  encodeCovariates: false,
-  deeplyInject: true,
-  batchNorm: 'both',
-  layerNorm: 'none',
-  dropout: 0.1,
-  dispersion: 'gene',
-  likelihood: 'zinb',
-  labels: 0,
-}
+export const tinyShape: ScviShape = { ...smallShape, genes: 4, hidden: 3, latent: 2 }
 
 export function threeCells(): TrainingCells {
   return {

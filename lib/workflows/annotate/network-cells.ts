@@ -9,7 +9,7 @@ import type { NetworkCard } from '../../models/network-card.ts'
 import { categoriesOf } from '../parts/category-column.ts'
 import type { Coded } from '../parts/coded.ts'
 import { leftOutCells, writeCellCodes, writeCountShards } from '../parts/count-shards.ts'
-import { type CodedBatches, codeCovariates, type SourceCells } from '../parts/covariate-codes.ts'
+import { type CodedBatches, codeCovariates, freeName, type SourceCells } from '../parts/covariate-codes.ts'
 import { continuousOf } from '../parts/covariate-columns.ts'
 import { leftOutNotice, reasonsOf, refuseNone } from '../parts/left-out-cells.ts'
 import { stemOf } from '../parts/results.ts'
@@ -72,8 +72,7 @@ export async function writeNetworkCells(
 
 /** Called as the file is, or beside a batch of the model that happens to be called so. */
 function oneBatch({ road }: AnnotateContext, { setup }: NetworkCard, cells: number): Coded {
-  const stem = stemOf(road.inputs[0]!.pin.key)
-  let name = stem
-  for (let i = 2; setup.batch.categories.includes(name); i++) name = `${stem} ${i}`
+  const { categories } = setup.batch
+  const name = freeName(stemOf(road.inputs[0]!.pin.key), (taken) => categories.includes(taken))
   return { codes: new Int32Array(cells), categories: [name] }
 }

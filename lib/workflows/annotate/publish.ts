@@ -14,7 +14,7 @@ import {
   writeCells,
   writeResult,
 } from '../parts/results.ts'
-import { surgeryCurve } from '../parts/surgery-curve.ts'
+import { surgeryCurve } from '../parts/training-curves.ts'
 import type { StepResult } from '../workflow.ts'
 import { type Annotated, readAnnotated } from './annotated.ts'
 import { annotations } from './annotations.ts'

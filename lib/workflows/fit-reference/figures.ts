@@ -1,21 +1,21 @@
 /** The pictures of `fit-reference`: the course of the training, and how labels are spread over batches. */
-import { type Curve, renderCurves } from '../../report/curve-png.ts'
 import { renderDistribution } from '../../report/distribution-png.ts'
 import type { Plot } from '../parts/plots.ts'
+import { drawTraining } from '../parts/training-curves.ts'
 import type { FitReferenceContext } from './context.ts'
 import type { Reference } from './reference.ts'
-import type { PhaseHistory } from './trained-model.ts'
 
 const phaseNames: Record<string, string> = { scvi: 'scVI', scanvi: 'SCANVI' }
+const titleOf = (phase: string) => `Training of ${phaseNames[phase] ?? phase}`
 
 export function plots(reference: Reference, { road }: FitReferenceContext): Plot[] {
   const { fitted, given, predicted, batches } = reference
-  const made: Plot[] = fitted.phases.map((phase) => ({
-    file: `training_${phase.name}.png`,
-    title: `Training of ${phaseNames[phase.name] ?? phase.name}`,
+  const made: Plot[] = fitted.phases.map(({ name, history }) => ({
+    file: `training_${name}.png`,
+    title: titleOf(name),
     caption:
       'Negative evidence lower bound per cell, with the whole divergence: lower is better. A validation line that rises while the other falls has learnt its training cells by heart.',
-    draw: () => drawCurves(phase),
+    draw: () => drawTraining(titleOf(name), history),
   }))
   const labels = given ?? predicted
   if (labels !== null)
@@ -31,20 +31,4 @@ export function plots(reference: Reference, { road }: FitReferenceContext): Plot
         }),
     })
   return made
-}
-
-function drawCurves({ name, history }: PhaseHistory): Promise<Uint8Array> {
-  const curve = (told: string, figure: 'elbo_train' | 'elbo_validation'): Curve => {
-    const known = history.filter((record) => record[figure] !== undefined)
-    return {
-      name: told,
-      epochs: known.map(({ epoch }) => epoch + 1),
-      values: known.map((record) => record[figure]!),
-    }
-  }
-  return renderCurves({
-    title: `Training of ${phaseNames[name] ?? name}`,
-    curves: [curve('training cells', 'elbo_train'), curve('validation cells', 'elbo_validation')],
-    valueName: 'negative ELBO per cell',
-  })
 }

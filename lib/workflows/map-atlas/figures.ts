@@ -4,7 +4,7 @@ import { renderDistribution } from '../../report/distribution-png.ts'
 import { renderScatter } from '../../report/scatter-png.ts'
 import { errorPerGene } from '../parts/explained-cells.ts'
 import type { Plot } from '../parts/plots.ts'
-import { surgeryCurve } from '../parts/surgery-curve.ts'
+import { surgeryCurve } from '../parts/training-curves.ts'
 import type { MapAtlasContext } from './context.ts'
 import { codedOfQuery, type Mapped } from './mapped.ts'
 

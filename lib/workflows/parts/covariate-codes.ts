@@ -82,7 +82,7 @@ export function codeCovariates(sources: readonly SourceCells[], rules: CodingRul
     batches: {
       reference: [...batch.categories],
       added,
-      average: needsAverage ? freeName(averageBatch, known) : null,
+      average: needsAverage ? freeName(averageBatch, (name) => known.has(name)) : null,
     },
     added: others.map((other) => other.added),
     categories: [batches, ...others.map((other) => other.codes)],
@@ -140,9 +140,10 @@ function joined(sources: readonly SourceCells[], of: (source: SourceCells) => In
   return whole
 }
 
-function freeName(wanted: string, taken: ReadonlyMap<string, number>): string {
+/** As it is wanted, or with a number behind it where that is taken. */
+export function freeName(wanted: string, isTaken: (name: string) => boolean): string {
   let name = wanted
-  for (let i = 2; taken.has(name); i++) name = `${wanted} ${i}`
+  for (let i = 2; isTaken(name); i++) name = `${wanted} ${i}`
   return name
 }
 
