@@ -9,6 +9,7 @@ import { writeModel } from '../../lib/graph/onnx-write.ts'
 import { openSession } from '../../lib/graph/session.ts'
 import { float32, int64, sizeOf, type Tensor } from '../../lib/graph/tensor.ts'
 import { random } from '../../lib/job/random.ts'
+import { cellBlock } from '../../lib/models/cell-block.ts'
 import { firstWeights } from '../../lib/models/first-weights.ts'
 import { feedMaker } from '../../lib/models/minibatch-feeds.ts'
 import { type NetworkTask, networkOf } from '../../lib/models/network-task.ts'
@@ -46,7 +47,8 @@ function feedsOf(made: TrainingGraph): Record<string, Tensor> {
   )
   const groups = kind === 'scanvi' ? { cells: batches, labelled: batches } : { cells: batches }
   const fed: Record<string, Tensor> = {
-    ...feedMaker(made, simulatedCounts({ cells, genes, classes }, 5)).feed(groups, draw),
+    ...cellBlock(simulatedCounts({ cells, genes, classes }, 5), made.feeds),
+    ...feedMaker(made).feed(groups, draw),
     steps: int64([steps], []),
     rate: float32(Float32Array.of(1e-3), []),
     'kl-weight': float32(Float32Array.of(0.1), []),

@@ -14,6 +14,8 @@ export type Provider = 'cuda' | 'webgpu' | 'cpu'
 export interface Session {
   /** the one that runs it */
   readonly provider: Provider
+  /** names of what it is fed */
+  readonly inputs: readonly string[]
   /** all outputs of the graph, or those named */
   run(feeds: Readonly<Record<string, Tensor>>, outputs?: readonly string[]): Promise<Record<string, Tensor>>
   /** gives the memory back; a closed session runs no more */
@@ -30,10 +32,13 @@ export interface SessionOptions {
 }
 
 /**
- * @param model bytes of an ONNX file, as `writeModel` gives them
+ * @param model bytes of an ONNX file, as `writeModel` gives them; or those for each provider
  * @throws BadInput PROVIDER_UNAVAILABLE when no provider of the list loads and the CPU is not among them
  */
-export async function openSession(model: Uint8Array, options: SessionOptions): Promise<Session> {
+export async function openSession(
+  model: Uint8Array | ((provider: Provider) => Uint8Array),
+  options: SessionOptions,
+): Promise<Session> {
   const { providers = ['cpu'], threads, notices } = options
   const ort = await import('onnxruntime-node')
   // what it would print it also throws, and a notice tells it better
@@ -42,7 +47,8 @@ export async function openSession(model: Uint8Array, options: SessionOptions): P
   for (const provider of providers) {
     let inner: InferenceSession
     try {
-      inner = await ort.InferenceSession.create(model, {
+      const bytes = typeof model === 'function' ? model(provider) : model
+      inner = await ort.InferenceSession.create(bytes, {
         executionProviders: [provider],
         logSeverityLevel: 3,
         ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
@@ -72,6 +78,7 @@ function sessionOf(
 ): Session {
   return {
     provider,
+    inputs: inner.inputNames,
     async run(feeds, outputs) {
       const given = Object.entries(feeds).map(([name, tensor]) => [name, makeTensor(tensor)] as const)
       const results = await inner.run(Object.fromEntries(given), outputs ?? inner.outputNames)

@@ -29,50 +29,98 @@ function ziggurat(): Ziggurat {
   return { edges, heights }
 }
 
-/** A filler of arrays with standard normal draws. */
+const blockWords = 2048
+
+/**
+ * A filler of arrays with standard normal draws: those that one draw after another would give. Of the 32 bits of a draw eight are its layer
+ * and its sign, and 24 its size.
+ */
 export function normalNoise(): (into: Float32Array, from: Random) => void {
   const { edges, heights } = ziggurat()
-  const draw = (random: Random): number => {
-    for (;;) {
-      const bits = random.bits()
-      const layer = bits & 127
-      // 24 bits of size and one of sign
-      const sign = bits & 128 ? -1 : 1
-      const x = ((bits >>> 8) / 2 ** 24) * edges[layer]!
-      if (x < edges[layer + 1]!) return sign * x
-      if (layer === 0) return sign * beyond(random)
-      const height = heights[layer]! + random.uniform() * (heights[layer + 1]! - heights[layer]!)
-      if (height < Math.exp(-0.5 * x * x)) return sign * x
-    }
+  const signed = Float64Array.from(
+    { length: 2 * layers },
+    (_, i) => ((i < layers ? 1 : -1) * edges[i % layers]!) / 2 ** 24,
+  )
+  /** sizes below lie within the next layer too */
+  const within = Int32Array.from({ length: 2 * layers }, (_, i) =>
+    Math.floor((2 ** 24 * edges[(i % layers) + 1]!) / edges[i % layers]!),
+  )
+  /** 0 for none, which no draw comes to from here */
+  const atTheEdge = (x: number, layer: number, uniform: () => number): number => {
+    if (layer === 0) return Math.sign(x) * beyond(uniform)
+    const height = heights[layer]! + uniform() * (heights[layer + 1]! - heights[layer]!)
+    return height < Math.exp(-0.5 * x * x) ? x : 0
   }
+  const block = new Uint32Array(blockWords)
   return (into, from) => {
-    for (let i = 0; i < into.length; i++) into[i] = draw(from)
+    // what more a draw takes comes from the same words, and after the last from the generator
+    const taken = { words: block, next: 0 }
+    const word = (): number => {
+      const { words, next } = taken
+      if (next >= words.length) return from.bits()
+      taken.next++
+      return words[next]!
+    }
+    const uniform = (): number => ((word() >>> 5) * 2 ** 26 + (word() >>> 6)) / 2 ** 53
+    for (let i = 0; i < into.length; ) {
+      // every draw takes a word at least, so that none is left over
+      const words = block.subarray(0, Math.min(blockWords, into.length - i))
+      from.fillBits(words)
+      taken.words = words
+      for (let at = 0; at < words.length; ) {
+        const bits = words[at++]!
+        const x = (bits >>> 8) * signed[bits & 255]!
+        if (bits >>> 8 < within[bits & 255]!) {
+          into[i++] = x
+          continue
+        }
+        taken.next = at
+        const found = atTheEdge(x, bits & 127, uniform)
+        at = taken.next
+        if (found !== 0) into[i++] = found
+      }
+    }
   }
 }
 
 /** A draw beyond the last edge (Marsaglia 1964). */
-function beyond(random: Random): number {
+function beyond(uniform: () => number): number {
   for (;;) {
-    const x = -Math.log(1 - random.uniform()) / tail
-    const y = -Math.log(1 - random.uniform())
+    const x = -Math.log(1 - uniform()) / tail
+    const y = -Math.log(1 - uniform())
     if (y + y > x * x) return tail + x
   }
 }
 
-/** Ones with this chance (to one part in 65,536) and else zeros; two of every 32 bits. */
+const everyByte = 0x01010101
+const everySecond = 0x00010001
+
+/**
+ * Ones with this chance (to one part in 2^24) and else zeros. A byte each decides, four at a time; where it says neither, which one of 256
+ * does, 16 bits more.
+ */
 export function fillMask(into: Uint8Array, { keep, from }: { keep: number; from: Random }): void {
-  const below = Math.round(keep * 65_536)
-  const pairs = into.length >> 1
-  const block = new Uint32Array(Math.min(2048, Math.ceil(into.length / 2)))
-  for (let start = 0; start < pairs; start += block.length) {
-    const words = block.subarray(0, pairs - start)
-    from.fillBits(words)
-    for (let i = 0, at = 2 * start; i < words.length; i++, at += 2) {
-      const word = words[i]!
-      // the sign of a difference, which V8 takes without the branch of a comparison
-      into[at] = ((word & 0xffff) - below) >>> 31
-      into[at + 1] = ((word >>> 16) - below) >>> 31
+  const below = Math.round(keep * 2 ** 24)
+  const whole = below >>> 16
+  const rest = below & 0xffff
+  // added to a byte of at least so much, it carries into the ninth bit
+  const carry = (256 - whole) * everySecond
+  const carryOfNext = rest === 0 ? carry : (255 - whole) * everySecond
+  const words = new Uint32Array(Math.min(blockWords, Math.ceil(into.length / 4)))
+  const fours = new Int32Array(words.buffer)
+  const bytes = new Uint8Array(words.buffer)
+  for (let start = 0; start < into.length; start += bytes.length) {
+    const count = Math.min(words.length, Math.ceil((into.length - start) / 4))
+    from.fillBits(words.subarray(0, count))
+    for (let i = 0; i < count; i++) {
+      const even = fours[i]! & 0x00ff00ff
+      const odd = (fours[i]! >>> 8) & 0x00ff00ff
+      const dropped = (((even + carry) >>> 8) & everySecond) | ((odd + carry) & (everySecond << 8))
+      const surely = (((even + carryOfNext) >>> 8) & everySecond) | ((odd + carryOfNext) & (everySecond << 8))
+      fours[i] = dropped ^ everyByte
+      for (let open = dropped ^ surely; open !== 0; open &= open - 1)
+        if ((from.bits() & 0xffff) < rest) fours[i]! |= open & -open
     }
+    into.set(bytes.subarray(0, into.length - start), start)
   }
-  if (into.length % 2 === 1) into[into.length - 1] = Number((from.bits() & 0xffff) < below)
 }

@@ -36,19 +36,17 @@ export function random(seed: number): Random {
 }
 
 export function restoreRandom(from: RandomState): Random {
-  let [a, b, c, d] = from.words
+  // in an array of whole numbers, because variables that functions share are objects for numbers beyond 31 bits
+  const state = Int32Array.from(from.words)
   let spare = from.spareNormal
 
   const word = (): number => {
-    const result = Math.imul(rotate(Math.imul(b, 5), 7), 9) >>> 0
-    const shifted = b << 9
-    c ^= a
-    d ^= b
-    b ^= c
-    a ^= d
-    c ^= shifted
-    d = rotate(d, 11)
-    return result
+    const [b, c, d] = [state[1]!, state[2]! ^ state[0]!, state[3]! ^ state[1]!]
+    state[0]! ^= d
+    state[1] = b ^ c
+    state[2] = c ^ (b << 9)
+    state[3] = rotate(d, 11)
+    return Math.imul(rotate(Math.imul(b, 5), 7), 9) >>> 0
   }
   const uniform = (): number => ((word() >>> 5) * 2 ** 26 + (word() >>> 6)) / 2 ** 53
   const integer = (below: number): number => {
@@ -60,9 +58,9 @@ export function restoreRandom(from: RandomState): Random {
     return drawn % below
   }
 
-  // the same steps once more: variables of a loop stay in registers, those that functions share do not
+  // the same steps once more: variables of a loop stay in registers
   const fillBits = (into: Uint32Array): void => {
-    let [p, q, r, s] = [a, b, c, d]
+    let [p, q, r, s] = [state[0]!, state[1]!, state[2]!, state[3]!]
     for (let i = 0; i < into.length; i++) {
       into[i] = Math.imul(rotate(Math.imul(q, 5), 7), 9)
       const shifted = q << 9
@@ -73,7 +71,7 @@ export function restoreRandom(from: RandomState): Random {
       r ^= shifted
       s = rotate(s, 11)
     }
-    ;[a, b, c, d] = [p, q, r, s]
+    state.set([p, q, r, s])
   }
 
   return {
@@ -104,7 +102,10 @@ export function restoreRandom(from: RandomState): Random {
       return order
     },
     fork: (name) => random(hash(name, from.seed)),
-    state: () => ({ seed: from.seed, words: [a >>> 0, b >>> 0, c >>> 0, d >>> 0], spareNormal: spare }),
+    state() {
+      const [a, b, c, d] = Uint32Array.from(state)
+      return { seed: from.seed, words: [a!, b!, c!, d!], spareNormal: spare }
+    },
   }
 }
 

@@ -3,11 +3,12 @@
  * training. Less log(x!), as there. The same traps.
  */
 import type { Expression } from '../graph/expression.ts'
+import type { CountEntries } from '../graph/feeds.ts'
 import { add, multiply, negative, subtract, sum } from '../graph/operations/arithmetic.ts'
 import { exp, log, log1p, softmax, softplus } from '../graph/operations/functions.ts'
 import { gatherEntries, gatherRows, reshape, scatter } from '../graph/operations/places.ts'
 import { logPochhammer } from '../graph/special.ts'
-import type { CountModel, Entries, Likelihood } from './count-likelihood.ts'
+import type { CountModel, Likelihood } from './count-likelihood.ts'
 
 const tiny = 1e-8
 
@@ -15,7 +16,7 @@ const tiny = 1e-8
 export function reconstructionByCell(
   likelihood: Likelihood,
   { logits, library, logTheta, dropout }: CountModel,
-  { places, genes, counts }: Pick<Entries, 'places' | 'genes' | 'counts'>,
+  { places, genes, counts }: CountEntries,
 ): Expression {
   const mean = multiply(softmax(logits), library)
   const at = (dense: Expression) => gatherEntries(reshape(dense, ['cells x genes']), places)

@@ -9,6 +9,7 @@
  * it counts: in the logarithm of a mean that underflowed.
  */
 import type { Expression } from '../graph/expression.ts'
+import type { CountEntries } from '../graph/feeds.ts'
 import { withGradient } from '../graph/gradient.ts'
 import {
   add,
@@ -27,14 +28,7 @@ import { countTerms } from '../graph/special.ts'
 
 export type Likelihood = 'zinb' | 'nb' | 'poisson'
 
-/** The counts above zero of a minibatch. */
-export interface Entries {
-  /** cell x genes + gene, whole: [entries] */
-  places: Expression
-  /** whole: [entries] */
-  genes: Expression
-  /** [entries] */
-  counts: Expression
+export interface Entries extends CountEntries {
   /** log(1 + count): cells x genes, zeros among them */
   logs: Expression
 }

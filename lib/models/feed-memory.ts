@@ -4,7 +4,6 @@
  */
 export interface FeedMemory {
   numbers(name: string, length: number): Float32Array
-  integers(name: string, length: number): Int32Array
   bytes(name: string, length: number): Uint8Array
 }
 
@@ -20,7 +19,6 @@ export function feedMemory(): FeedMemory {
   }
   return {
     numbers: (name, length) => new Float32Array(room(name, 4 * length), 0, length),
-    integers: (name, length) => new Int32Array(room(name, 4 * length), 0, length),
     bytes: (name, length) => new Uint8Array(room(name, length), 0, length),
   }
 }

@@ -4,12 +4,13 @@
  */
 import { graphOf } from '../graph/emit.ts'
 import { input } from '../graph/expression.ts'
-import { wholeFeeds } from '../graph/feeds.ts'
-import { writeModel } from '../graph/onnx-write.ts'
-import { openSession, type Provider, type Session } from '../graph/session.ts'
+import { type BlockOptions, blockFeeds } from '../graph/feeds.ts'
+import { heldModel } from '../graph/held-inputs.ts'
+import { openSession, type Provider, type Session, type SessionOptions } from '../graph/session.ts'
 import { float32, sizeOf, type Tensor } from '../graph/tensor.ts'
 import type { ErrorReport } from '../job/errors.ts'
 import type { Random } from '../job/random.ts'
+import { cellBlock, placesOf } from './cell-block.ts'
 import { type Batches, feedMaker } from './minibatch-feeds.ts'
 import { builder } from './network.ts'
 import { type NetworkTask, networkOf } from './network-task.ts'
@@ -77,6 +78,7 @@ export async function openRunner(
   const made = trainingGraph(task.kind, {
     network: networkOf(task),
     optimiser,
+    places: placesOf(data),
     ...(only && { trains: (name: string) => only.includes(name) }),
     ...(fixed && { isFixed: (name: string) => fixed.includes(name) }),
   })
@@ -85,9 +87,9 @@ export async function openRunner(
     ...(options.providers && { providers: options.providers }),
     ...(options.threads !== undefined && { threads: options.threads }),
   }
-  const session = await openSession(writeModel(made.graph), opening)
-  const looking = await openLook(task, opening)
-  const lookFeeds = feedMaker(looking, data)
+  const block = cellBlock(data, made.feeds)
+  const session = await openSession(heldModel(made.graph, block), opening)
+  const looking = await openLook(task, { block, places: placesOf(data), opening })
   const shapes = new Map(made.graph.inputs.map(({ name, shape }) => [name, shape as readonly number[]]))
   const shapeOf = (name: string) => shapes.get(`${name}.first`)!
   let state: Carried = Object.fromEntries(
@@ -98,18 +100,18 @@ export async function openRunner(
       .filter(([name]) => !(name in state))
       .map(([name, { shape, data }]) => [name, float32(data, shape)]),
   )
-  const feeds = feedMaker(made, data)
+  const feeds = feedMaker(made)
   let stepsPerRun = 1
   let running = 0
 
   const runSteps = async (batches: Batches, how: { rate: number; klWeight: number; random: Random }) => {
     const count = Object.values(batches)[0]!.length
-    const fed: Record<string, Tensor> = { ...still, ...feeds.feed(batches, how.random) }
+    const fed: Record<string, Tensor> = { ...block, ...still, ...feeds.feed(batches, how.random) }
     for (const name of made.carried) fed[`${name}.first`] = float32(state[name]!, shapeOf(name))
     Object.assign(fed, { rate: one(how.rate), 'kl-weight': one(how.klWeight) })
     fed.steps = { type: 'int64', shape: [], data: BigInt64Array.of(BigInt(count)) }
     const began = clock()
-    const results = await session.run(chosen(fed, made.graph.inputs))
+    const results = await session.run(chosen(fed, session.inputs))
     const took = Math.max(1, clock() - began)
     running += took
     stepsPerRun = Math.max(1, Math.min(256, Math.round((count * runMilliseconds) / took)))
@@ -145,10 +147,10 @@ export async function openRunner(
         [...weights].map(([name, { shape, data: first }]) => [name, float32(state[name] ?? first, shape)]),
       )
       for (const step of cells) {
-        const { 'cells from': _, 'entries from': __, ...fed } = lookFeeds.feed({ cells: [step] }, random)
+        const fed = looking.feeds.feed({ cells: [step] }, random)
         const began = clock()
         const { reconstruction, divergence } = await looking.session.run(
-          chosen({ ...fed, ...current, 'kl-weight': one(1) }, looking.inputs),
+          chosen({ ...block, ...fed, ...current, 'kl-weight': one(1) }, looking.session.inputs),
         )
         running += clock() - began
         sums.reconstruction += Number(reconstruction!.data[0])
@@ -172,21 +174,25 @@ export async function openRunner(
 }
 
 /** The same network in its other phase, without loop, gradients or dropout. */
-async function openLook(task: NetworkTask, opening: Parameters<typeof openSession>[1]) {
-  const into = builder('inference', { feeds: wholeFeeds() })
+async function openLook(
+  task: NetworkTask,
+  {
+    block,
+    places,
+    opening,
+  }: { block: Readonly<Record<string, Tensor>>; opening: SessionOptions } & Pick<BlockOptions, 'places'>,
+) {
+  const into = builder('inference', { feeds: blockFeeds({ ...(places && { places }) }) })
   const { told } = networkOf(task)(into, (name) => input(name, { type: 'float32', shape: [] }))
   const { reconstruction, divergence } = told
   const graph = graphOf(`${task.kind} look`, { reconstruction: reconstruction!, divergence: divergence! })
-  const session: Session = await openSession(writeModel(graph), opening)
-  return { session, inputs: graph.inputs, feeds: into.feeds.taken, noise: into.noise }
+  const session: Session = await openSession(heldModel(graph, block), opening)
+  return { session, feeds: feedMaker(into) }
 }
 
-function chosen(
-  all: Readonly<Record<string, Tensor>>,
-  inputs: readonly { name: string }[],
-): Record<string, Tensor> {
+function chosen(all: Readonly<Record<string, Tensor>>, inputs: readonly string[]): Record<string, Tensor> {
   return Object.fromEntries(
-    inputs.map(({ name }) => {
+    inputs.map((name) => {
       const tensor = all[name]
       if (tensor === undefined) throw new Error(`nothing is fed to ${name}`)
       return [name, tensor]

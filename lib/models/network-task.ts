@@ -34,7 +34,7 @@ export function networkOf(
     if (task.kind === 'scvi' || !task.hasLabels || into.phase === 'inference') return { loss, told }
     const { shape, classificationRatio } = task
     const labelled = cellsOf(into, shape, 'labelled')
-    const labels = into.feeds.take('labelled classes', { type: 'int32', group: 'labelled' })
+    const labels = into.feeds.ofCells('classes', { type: 'int32', group: 'labelled' })
     const classification = classificationLoss(into, { cells: labelled, labels, shape })
     return {
       loss: add(loss, multiply(classification, classificationRatio)),

@@ -10,7 +10,7 @@ import type { Feeds } from '../graph/feeds.ts'
 import { dropOut, linear, normaliseBatch, normaliseByRunning, normaliseLayer } from '../graph/layers.ts'
 import type { Carried } from '../graph/loop.ts'
 import { multiply } from '../graph/operations/arithmetic.ts'
-import { cast } from '../graph/operations/choices.ts'
+import { scaleBytes } from '../graph/operations/choices.ts'
 import { relu } from '../graph/operations/functions.ts'
 import { matmul } from '../graph/operations/matrices.ts'
 
@@ -181,8 +181,8 @@ export function fullyConnected(into: Builder, name: string, x: Expression, block
     if (dropout > 0 && into.phase === 'training') {
       const mask = `${into.pass}${layer}.mask`
       into.noise.set(mask, { keep: 1 - dropout })
-      const kept = cast(into.feeds.take(mask, { type: 'uint8', group, each, width: outputs }), 'float32')
-      value = dropOut(value, multiply(kept, 1 / (1 - dropout)))
+      const kept = into.feeds.take(mask, { type: 'uint8', group, each, width: outputs })
+      value = dropOut(value, scaleBytes(kept, 1 / (1 - dropout)))
     }
     inputs = outputs
   }

@@ -7,6 +7,7 @@
  * over all labels (of logarithms), where the original stops with an error.
  */
 import { constant, type Expression } from '../graph/expression.ts'
+import type { CountEntries } from '../graph/feeds.ts'
 import { add, divide, lengthAlong, multiply, unsqueeze } from '../graph/operations/arithmetic.ts'
 import { cast, less } from '../graph/operations/choices.ts'
 import { exp, log, softmax } from '../graph/operations/functions.ts'
@@ -68,24 +69,15 @@ export interface Cells {
   labels: Expression | null
 }
 
-/** A minibatch of these feeds; of a second one in a step the names begin with its group. */
+/** A minibatch of these feeds: the cells of a group. */
 export function cellsOf({ feeds }: Builder, shape: ScviShape, group = 'cells'): Cells {
-  const prefix = group === 'cells' ? '' : `${group} `
-  const whole = (name: string, of = group) => feeds.take(`${prefix}${name}`, { type: 'int32', group: of })
-  const numbers = (name: string, width: number) =>
-    feeds.take(`${prefix}${name}`, { type: 'float32', group, width })
-  const entries = `${prefix}entries`
+  const whole = (part: string) => feeds.ofCells(part, { type: 'int32', group })
+  const numbers = (part: string, width: number) => feeds.ofCells(part, { type: 'float32', group, width })
   const library = numbers('library', 1)
-  const places = whole('places', entries)
-  const counts = feeds.take(`${prefix}counts`, { type: 'float32', group: entries })
+  const entries = feeds.entries(group, shape.genes)
   return {
     group,
-    entries: {
-      places,
-      genes: whole('genes', entries),
-      counts,
-      logs: logCounts({ places, counts }, { library, genes: shape.genes }),
-    },
+    entries: { ...entries, logs: logCounts(entries, { library, genes: shape.genes }) },
     library,
     categories: shape.categories.map((_, i) => whole(`category ${i}`)),
     continuous: shape.continuous === 0 ? null : numbers('continuous', shape.continuous),
@@ -95,7 +87,7 @@ export function cellsOf({ feeds }: Builder, shape: ScviShape, group = 'cells'): 
 
 /** cells x genes of log(1 + count), made of the entries above zero. */
 function logCounts(
-  { places, counts }: Omit<Entries, 'genes' | 'logs'>,
+  { places, counts }: CountEntries,
   { library, genes }: { library: Expression; genes: number },
 ): Expression {
   const none = constant({ type: 'float32', shape: [1, genes], data: new Float32Array(genes) })

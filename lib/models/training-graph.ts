@@ -5,7 +5,7 @@
  */
 import { type AdamOptions, adam } from '../graph/adam.ts'
 import { type Expression, input } from '../graph/expression.ts'
-import { type FeedSpec, feedsOfStep } from '../graph/feeds.ts'
+import { type BlockOptions, blockFeeds, type Feeds } from '../graph/feeds.ts'
 import { gradients } from '../graph/gradient.ts'
 import { type Carried, loopGraph, stepNumber } from '../graph/loop.ts'
 import type { Graph } from '../graph/onnx-write.ts'
@@ -29,6 +29,7 @@ export interface TrainingPlan {
   /** statistics that stay */
   isFixed?: (name: string) => boolean
   optimiser: Omit<AdamOptions, 'rate' | 'stepsBefore'>
+  places?: BlockOptions['places']
 }
 
 export interface TrainingGraph {
@@ -37,7 +38,7 @@ export interface TrainingGraph {
   weights: ReadonlyMap<string, WeightSpec>
   /** weights that move, and statistics: fed as `NAME.first`, given back as `NAME.after` */
   carried: readonly string[]
-  feeds: ReadonlyMap<string, FeedSpec>
+  feeds: Feeds
   noise: ReadonlyMap<string, Noise>
   /** numbers, [] each, that are fed; 'rate' among them */
   rates: readonly string[]
@@ -53,7 +54,10 @@ export function trainingGraph(name: string, plan: TrainingPlan): TrainingGraph {
     rates.set(of, there)
     return there
   }
-  const into = builder('training', { feeds: feedsOfStep(step), isFixed })
+  const into = builder('training', {
+    feeds: blockFeeds({ step, ...(plan.places && { places: plan.places }) }),
+    isFixed,
+  })
   const { loss, told } = plan.network(into, number)
   const moving = [...into.weights].filter(([of, { kind }]) => kind === 'trained' && trains(of))
   const slopes = gradients(
@@ -86,7 +90,7 @@ export function trainingGraph(name: string, plan: TrainingPlan): TrainingGraph {
     graph,
     weights: into.weights,
     carried: Object.keys(carried).flatMap((of) => packs[of]?.map((part) => part.name) ?? [of]),
-    feeds: into.feeds.taken,
+    feeds: into.feeds,
     noise: into.noise,
     rates: [...rates.keys()],
     told: Object.keys(numbers),

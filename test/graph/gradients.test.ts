@@ -16,7 +16,7 @@ import {
   sum,
   unsqueeze,
 } from '../../lib/graph/operations/arithmetic.ts'
-import { cast, greater, maximum, minimum, where } from '../../lib/graph/operations/choices.ts'
+import { cast, greater, maximum, minimum, scaleBytes, where } from '../../lib/graph/operations/choices.ts'
 import {
   abs,
   erf,
@@ -46,6 +46,7 @@ import {
   zerosLike,
 } from '../../lib/graph/operations/places.ts'
 import { operations } from '../../lib/graph/operations/registry.ts'
+import { repeat, runningSums } from '../../lib/graph/operations/runs.ts'
 import { openSession } from '../../lib/graph/session.ts'
 import { int64, sizeOf, type Tensor } from '../../lib/graph/tensor.ts'
 import { random } from '../../lib/job/random.ts'
@@ -105,6 +106,16 @@ const samples: Record<string, Sample[]> = {
     sample({ a: [3, 4] }, ({ a }) => square(mean(a!, [-1]))),
     sample({ a: [3, 4] }, ({ a }) => multiply(mean(a!), mean(a!, [0]))),
   ],
+  CumSum: [
+    sample({ a: [4] }, ({ a }) => square(runningSums(square(a!)))),
+    sample({ a: [4] }, ({ a }) => square(runningSums(a!, { isReversed: true }))),
+  ],
+  Expand: [
+    sample({ a: [1], b: [3] }, ({ a, b }) => {
+      const repeated = repeat(a!, { length: rows([3]), word: 'times' })
+      return multiply(reshape(square(repeated), [3]), b!)
+    }),
+  ],
   ReduceProd: [sample({ a: [3, 4] }, ({ a }) => square(product(a!, [1])), positive)],
   'axis-length': [openLength()],
   spread: [
@@ -136,6 +147,7 @@ const samples: Record<string, Sample[]> = {
     sample({ a: [8] }, ({ a }) => square(minimum(a!, 0)), aside),
   ],
   Cast: [sample({ a: [3] }, ({ a }) => cast(square(a!), 'float64')), halfCast()],
+  DequantizeLinear: [scaledBytes()],
   Exp: [sample({ a: [4] }, ({ a }) => exp(a!))],
   Log: [sample({ a: [4] }, ({ a }) => log(a!), positive)],
   Sqrt: [sample({ a: [4] }, ({ a }) => sqrt(a!), positive)],
@@ -193,6 +205,18 @@ function halfCast(): Sample {
   }
 }
 
+/** Nor have bytes. */
+function scaledBytes(): Sample {
+  const a = input('a', { type: 'float64', shape: [3] })
+  const b = input('b', { type: 'uint8', shape: [3] })
+  const value = multiply(a, cast(scaleBytes(b, 1.25), 'float64'))
+  return {
+    value,
+    by: { a },
+    values: { a: numbers([3]), b: { type: 'uint8', shape: [3], data: Uint8Array.of(0, 1, 200) } },
+  }
+}
+
 /** Largest difference between the gradients and central differences, of a weighted sum of the value's entries. */
 async function worst({ value, by, values, single }: Sample): Promise<number> {
   const weights = constant(numbers(value.shape.map((length) => (typeof length === 'number' ? length : 1))))
@@ -240,6 +264,16 @@ describe('gradients', () => {
       for (const one of cases) expect(await worst(one)).toBeLessThan(one.single ? 1e-3 : 1e-8)
     })
   }
+
+  it('reach past bytes that are scaled, whose numbers are exact', async () => {
+    const bytes = input('b', { type: 'uint8', shape: [3] })
+    const { scaled } = await compute(
+      { scaled: scaleBytes(bytes, 1 / 0.9) },
+      { b: { type: 'uint8', shape: [3], data: Uint8Array.of(0, 1, 3) } },
+    )
+    const one = Math.fround(1 / 0.9)
+    expect([...scaled!.data]).toEqual([0, one, Math.fround(3 * one)])
+  })
 
   it('are those that are told, where they are told', async () => {
     const a = input('a', { type: 'float64', shape: [2] })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { adam } from '../../lib/graph/adam.ts'
 import { type Expression, input } from '../../lib/graph/expression.ts'
-import { feedsOfStep } from '../../lib/graph/feeds.ts'
+import { blockFeeds } from '../../lib/graph/feeds.ts'
 import { gradients } from '../../lib/graph/gradient.ts'
 import { linear } from '../../lib/graph/layers.ts'
 import { loopGraph, stepNumber } from '../../lib/graph/loop.ts'
@@ -93,7 +93,7 @@ const sizes = { weight: [2, 3], bias: [2], more: [1, 2], last: [1] }
 /** A small regression, trained by Adam on the cells of each step. */
 function trainingLoop(isPacked: boolean): Graph {
   const step = stepNumber()
-  const feeds = feedsOfStep(step)
+  const feeds = blockFeeds({ step })
   const x = feeds.take('x', { type: 'float32', group: 'cells', width: 3 })
   const y = feeds.take('y', { type: 'float32', group: 'cells', width: 1 })
   const weights = Object.entries(sizes).map(

@@ -31,6 +31,19 @@ describe('normal noise', () => {
       expect(Math.abs(beyond(x) - expected)).toBeLessThan(4 * Math.sqrt(expected))
   })
 
+  it('is the same in blocks as one by one', () => {
+    const fill = normalNoise()
+    const whole = new Float32Array(10_000)
+    const [generator, again] = [random(9), random(9)]
+    fill(whole, generator)
+    const single = new Float32Array(1)
+    for (const [i, drawn] of whole.entries()) {
+      fill(single, again)
+      if (single[0] !== drawn) expect.fail(`draw ${i} is ${single[0]} by itself and ${drawn} in a block`)
+    }
+    expect(again.state()).toEqual(generator.state())
+  })
+
   it('goes on from a stored state as if it had not stopped', () => {
     const whole = new Float32Array(999)
     normalNoise()(whole, random(5))
@@ -54,16 +67,26 @@ describe('a mask', () => {
       expect(mask.every((one) => one === keep)).toBe(true)
     }
   })
-  it('takes two of every 32 bits, in blocks as one by one, and half of the last 32 where they are odd', () => {
-    for (const length of [0, 1, 2, 4095, 4096, 4097, 10_001]) {
+  it('takes a byte each, and 16 bits more where that says neither', () => {
+    for (const [length, keep] of [
+      ...[0, 1, 2, 3, 4, 5, 8191, 8192, 8193, 20_001].map((length) => [length, 0.3] as const),
+      ...[0.5, 0.9, 0.001, 0.9999].map((keep) => [9_000, keep] as const),
+    ]) {
       const mask = new Uint8Array(length)
       const [generator, bits] = [random(7), random(7)]
-      fillMask(mask, { keep: 0.3, from: generator })
-      const halves = Array.from({ length: Math.ceil(length / 2) }, bits.bits).flatMap((word) => [
-        word & 0xffff,
-        word >>> 16,
-      ])
-      expect([...mask]).toEqual(halves.slice(0, length).map((half) => Number(half < 19_661)))
+      fillMask(mask, { keep, from: generator })
+      const below = Math.round(keep * 2 ** 24)
+      const expected: number[] = []
+      for (let start = 0; start < length; start += 8192) {
+        const words = new Uint32Array(Math.min(2048, Math.ceil((length - start) / 4)))
+        bits.fillBits(words)
+        for (const byte of new Uint8Array(words.buffer)) {
+          const isOpen = byte === below >>> 16 && (below & 0xffff) > 0
+          const more = isOpen ? bits.bits() & 0xffff : 0
+          expected.push(Number(byte * 65_536 + more < below))
+        }
+      }
+      expect([...mask]).toEqual(expected.slice(0, length))
       expect(generator.state()).toEqual(bits.state())
     }
   })

@@ -7,16 +7,18 @@ import { describe, expect, it } from 'vitest'
 import { graphOf } from '../../lib/graph/emit.ts'
 import type { Expression } from '../../lib/graph/expression.ts'
 import { input } from '../../lib/graph/expression.ts'
-import { wholeFeeds } from '../../lib/graph/feeds.ts'
+import { type Feeds, wholeFeeds } from '../../lib/graph/feeds.ts'
 import { gradients } from '../../lib/graph/gradient.ts'
 import { writeModel } from '../../lib/graph/onnx-write.ts'
 import { add, multiply, sum } from '../../lib/graph/operations/arithmetic.ts'
 import { openSession } from '../../lib/graph/session.ts'
 import { float32, int64, type Tensor, type TensorData } from '../../lib/graph/tensor.ts'
+import { cellBlock } from '../../lib/models/cell-block.ts'
 import { type Builder, builder } from '../../lib/models/network.ts'
 import { classificationLoss, type ScanviShape, scanviLoss } from '../../lib/models/scanvi-network.ts'
 import { cellsOf, perCell, type ScviShape, scviLoss } from '../../lib/models/scvi-network.ts'
 import { joinWeights, splitWeights, type Weight } from '../../lib/models/state-dict.ts'
+import type { TrainingCells } from '../../lib/models/training-cells.ts'
 import { type TrainingGraph, trainingGraph } from '../../lib/models/training-graph.ts'
 import { readNpz } from '../support/npz.ts'
 import { hasShared, sharedPath } from '../support/shared.ts'
@@ -125,7 +127,7 @@ function scanviNetwork(into: Builder, rate: (name: string) => Expression) {
   const { reconstruction, divergence, latent } = scanviLoss(into, cells, scanvi)
   const weighted = multiply(sum(divergence), rate('kl-weight'))
   const labelled = cellsOf(into, scanvi, 'labelled')
-  const labels = into.feeds.take('labelled classes', { type: 'int32', group: 'labelled' })
+  const labels = into.feeds.ofCells('classes', { type: 'int32', group: 'labelled' })
   const classification = classificationLoss(into, { cells: labelled, labels, shape: scanvi })
   const loss = add(
     perCell(add(add(reconstruction, sum(latent)), weighted), cells),
@@ -159,11 +161,7 @@ function repeated<Data extends TensorData>(data: Data, times: number): Data {
 const number = (value: number): Tensor => ({ type: 'float32', shape: [], data: Float32Array.of(value) })
 
 /** Everything that a network takes of cells and noise, for these steps. */
-function feedTensors(
-  name: string,
-  { feeds }: Pick<TrainingGraph, 'feeds'>,
-  of: number[],
-): Record<string, Tensor> {
+function feedTensors(name: string, { taken }: Pick<Feeds, 'taken'>, of: number[]): Record<string, Tensor> {
   const cells = readCells()
   const has = cells.label.map((label) => label < 6)
   const pick = <Item>(items: Item[]) => items.filter((_, i) => has[i])
@@ -172,7 +170,7 @@ function feedTensors(
   const eps = float(`${name}.eps.npz`)
   const draws: Record<string, string> = { z: 'eps0', z2: 'eps1' }
   return Object.fromEntries(
-    [...feeds].map(([feed, { width }]) => {
+    [...taken].map(([feed, { width }]) => {
       const draw = draws[feed]
       const data =
         draw === undefined
@@ -183,20 +181,32 @@ function feedTensors(
   )
 }
 
-function starts(groups: Iterable<string>, times: number): Record<string, Tensor> {
-  const cells = readCells()
-  const counts = (labelledOnly: boolean) =>
-    cells.counts.filter((_, i) => !labelledOnly || cells.label[i]! < 6)
-  const size = (group: string) => {
-    const chosen = counts(group.startsWith('labelled'))
-    return group.endsWith('entries') ? chosen.flat().filter((x) => x > 0).length : chosen.length
-  }
+/** All cells in each step, and those with a label. */
+function minibatchesOf(times: number): Record<string, Tensor> {
+  const { label } = readCells()
+  const all = Array.from(label.keys())
+  const groups = { cells: all, labelled: all.filter((cell) => label[cell]! < 6) }
   return Object.fromEntries(
-    [...groups].map((group) => [
-      `${group} from`,
-      int64(Array.from({ length: times + 1 }, (_, i) => i * size(group))),
+    Object.entries(groups).flatMap(([group, cells]) => [
+      [`${group} from`, int64(Array.from({ length: times + 1 }, (_, i) => i * cells.length))],
+      [`${group} numbers`, tensor(repeated(Int32Array.from(cells), times), times * cells.length)],
     ]),
   )
+}
+
+function blockOf({ counts, batch, label }: CellData): TrainingCells {
+  const rows = counts.map((row) => row.flatMap((x, gene) => (x > 0 ? [{ gene, x }] : [])))
+  return {
+    cells: counts.length,
+    genes: counts[0]!.length,
+    indptr: Float64Array.of(0, ...rows.map((_, cell) => rows.slice(0, cell + 1).flat().length)),
+    indices: Int32Array.from(rows.flat(), ({ gene }) => gene),
+    counts: Float32Array.from(rows.flat(), ({ x }) => x),
+    library: Float32Array.from(counts, (row) => row.reduce((all, x) => all + x, 0)),
+    categories: [Int32Array.from(batch)],
+    continuous: null,
+    labels: Int32Array.from(label),
+  }
 }
 
 /**
@@ -222,10 +232,10 @@ async function trained(
   })
   const first = splitWeights(float(`${name}.params0.npz`), made.weights)
   const session = await openSession(writeModel(made.graph), { notices: [], threads: 1 })
-  const groups = new Set([...made.feeds.values()].map(({ group }) => group))
   const fed: Record<string, Tensor> = {
-    ...feedTensors(name, made, [1, 2, 3, 4, 5]),
-    ...starts(groups, steps),
+    ...feedTensors(name, made.feeds, [1, 2, 3, 4, 5]),
+    ...minibatchesOf(steps),
+    ...cellBlock(blockOf(readCells()), made.feeds),
     steps: { type: 'int64', shape: [], data: BigInt64Array.of(BigInt(steps)) },
     rate: number(1e-3),
     'kl-weight': number(0.5),
@@ -266,7 +276,7 @@ describe.runIf(hasShared)('a training step', () => {
       const session = await openSession(writeModel(graph), { notices: [], threads: 1 })
       const first = splitWeights(float(`${name}.params0.npz`), into.weights)
       const fed: Record<string, Tensor> = {
-        ...feedTensors(name, { feeds: into.feeds.taken }, [1]),
+        ...feedTensors(name, into.feeds, [1]),
         ...Object.fromEntries([...first].map(([of, { shape, data }]) => [of, float32(data, shape)])),
         'kl-weight': number(0.5),
       }

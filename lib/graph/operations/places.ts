@@ -134,7 +134,7 @@ export function sliceRows(
   return apply(part, [of, from, to, wholeNumbers([0])], { length: known })
 }
 
-/** Zeros before and after, along one axis. */
+/** Zeros before and after, along one axis; where there are fewer than none, numbers are cut off. */
 export const padding: Operation = {
   name: 'Pad',
   infer: ([of, counts]) => {
@@ -148,16 +148,12 @@ export const padding: Operation = {
     })
     return { type: of!.type, shape }
   },
-  gradient(upstream, { inputs: [of, counts] }) {
-    const around = Array.from(counts!.value!.data as BigInt64Array, Number)
-    return [
-      of!.shape.reduce<Expression>((cut, length, axis) => {
-        if (typeof length !== 'number' || cut.shape[axis] === length) return cut
-        return slice(cut, { axis, from: around[axis]!, to: around[axis]! + length })
-      }, upstream),
-      undefined,
-    ]
-  },
+  gradient: (upstream, { inputs: [, counts] }) => [
+    padBy(
+      upstream,
+      Array.from(counts!.value!.data as BigInt64Array, (count) => -Number(count)),
+    ),
+  ],
 }
 
 function pad(
@@ -166,8 +162,13 @@ function pad(
 ): Expression {
   const starts = of.shape.map((_, at) => (at === axis ? before : 0))
   const ends = of.shape.map((_, at) => (at === axis ? after : 0))
-  return apply(padding, [of, wholeNumbers([...starts, ...ends])])
+  return padBy(of, [...starts, ...ends])
 }
+
+const padBy = (of: Expression, counts: readonly number[]) => apply(padding, [of, wholeNumbers(counts)])
+
+/** A row with each number at the place after its own: a zero comes in, the last drops out. */
+export const moveOn = (row: Expression) => pad(row, { axis: 0, before: 1, after: -1 })
 
 /** Several values side by side along an axis. */
 export const joining: Operation = {
