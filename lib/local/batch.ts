@@ -24,7 +24,8 @@ export interface LocalBatch {
   graceMs?: number
 }
 
-const patienceMs = 20_000
+/** for a step to come to where it can go on from, as `graceMs` */
+export const patienceMs = 20_000
 
 const progressLine = z.object({
   celldrop: z.literal('progress'),

@@ -15,6 +15,8 @@ const marks = { running: '>', done: 'x', failed: '!' } as const
 
 export interface LiveLines {
   draw(): void
+  /** a line that stays, above the list */
+  tell(line: string): void
   end(): void
 }
 
@@ -25,21 +27,22 @@ export function openLive(
 ): LiveLines {
   let drawn = 0
   let last = Number.NEGATIVE_INFINITY
-  const paint = () => {
+  const paint = (above = '') => {
     const now = clock()
     last = now
     const width = Math.max(20, (stream.columns || 80) - 1)
     const lines = steps.map((step) => lineOf(step, now).slice(0, width))
     const up = drawn > 0 ? `\u001b[${drawn}A` : ''
-    stream.write(`${up}${lines.map((line) => `\r\u001b[2K${line}\n`).join('')}`)
+    stream.write(`${up}${above}${lines.map((line) => `\r\u001b[2K${line}\n`).join('')}`)
     drawn = lines.length
   }
-  const ticking = setInterval(paint, tickMs)
+  const ticking = setInterval(() => paint(), tickMs)
   ticking.unref()
   return {
     draw() {
       if (clock() - last >= pauseMs) paint()
     },
+    tell: (line) => paint(`\r\u001b[J${printable(line)}\n`),
     end() {
       clearInterval(ticking)
       paint()

@@ -46,7 +46,10 @@ function visible(text: string): string {
   return text.split('\n').map(printable).join('\n')
 }
 
-/** A second Ctrl-C ends the process at once, as the first does in other programs. */
+/**
+ * A second Ctrl-C ends the process at once, as the first does in other programs: by the signal itself, which a shell tells as 130. Steps are processes
+ * of their own that follow it, by a signal too, so that no thread of a training is ended from within.
+ */
 function listenForStop(): AbortSignal {
   const controller = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -93,6 +96,6 @@ try {
 } catch (error) {
   report(error, argv.includes('--json'))
   process.exitCode = exitCodeOf(error)
-  // a function that was left alone may hold the process; who stopped it wants it to end
+  // a function that was left alone may hold the process; who stopped it wants it to end. Steps have ended by now, and no training runs here
   if (error instanceof Interrupted) setTimeout(() => process.exit(), 1000).unref()
 }

@@ -3,6 +3,7 @@
  * All of it goes to stderr; stdout belongs to the answer. Rates are over the whole step, which jumps less than the last second would.
  */
 import { printable } from '../job/object-key.ts'
+import { patienceMs } from './batch.ts'
 import { type LiveStream, openLive } from './live-lines.ts'
 import type { RoadEvent } from './state-machine.ts'
 
@@ -94,37 +95,66 @@ export function shareOf({ done, total, status }: StepProgress): number {
   return total > 0 ? Math.min(1, done / total) : 0
 }
 
-export function openProgress({
-  json,
-  stream,
-  clock,
-}: {
+/** @param how.signal whoever stops the job is told at once what it waits for */
+export function openProgress(how: ProgressOptions): ProgressView {
+  const { json, stream, signal, clock } = how
+  const job = trackProgress()
+  const view = json ? jsonLines(stream) : stream.isTTY ? liveList(job, { stream, clock }) : plainLines(stream)
+  const stopping = () => {
+    const running = job.steps.filter(({ status }) => status === 'running').map(({ name }) => name)
+    if (running.length > 0) view.stopping(running)
+  }
+  signal.addEventListener('abort', stopping, { once: true })
+  return {
+    note: (event) => view.note(event, job.note(event, clock())),
+    end() {
+      signal.removeEventListener('abort', stopping)
+      view.end()
+    },
+  }
+}
+
+export interface ProgressOptions {
   json: boolean
   stream: LiveStream
+  signal: AbortSignal
   clock(): number
-}): ProgressView {
-  if (json)
-    return { note: (event) => stream.write(`${printable(JSON.stringify(event))}\n`), end: () => undefined }
-  const job = trackProgress()
-  if (stream.isTTY) {
-    const live = openLive(stream, { steps: job.steps, clock })
-    return {
-      note(event) {
-        job.note(event, clock())
-        live.draw()
-      },
-      end: live.end,
-    }
-  }
+}
+
+interface View {
+  note(event: RoadEvent, step: StepProgress): void
+  stopping(running: readonly string[]): void
+  end(): void
+}
+
+function jsonLines(stream: LiveStream): View {
+  const write = (event: object) => stream.write(`${printable(JSON.stringify(event))}\n`)
+  return { note: write, stopping: (steps) => write({ event: 'stopping', steps }), end: () => undefined }
+}
+
+function liveList(
+  { steps }: JobProgress,
+  { stream, clock }: Pick<ProgressOptions, 'stream' | 'clock'>,
+): View {
+  const live = openLive(stream, { steps, clock })
+  return { note: live.draw, stopping: (running) => live.tell(stoppingLine(running)), end: live.end }
+}
+
+function plainLines(stream: LiveStream): View {
   const told = new Map<StepProgress, number>()
+  const write = (line: string) => stream.write(`${printable(line)}\n`)
   return {
-    note(event) {
-      const step = job.note(event, clock())
+    note(event, step) {
       const line = event.event === 'progress' ? tenthLine(step, told) : stepLine(step, event.status)
-      if (line !== undefined) stream.write(`${printable(line)}\n`)
+      if (line !== undefined) write(line)
     },
+    stopping: (running) => write(stoppingLine(running)),
     end: () => undefined,
   }
+}
+
+function stoppingLine(running: readonly string[]): string {
+  return `stopping: ${running.join(', ')} may take ${patienceMs / 1000} s to keep what it has done; Ctrl-C again ends it at once`
 }
 
 function stepLine(step: StepProgress, status: 'started' | 'done' | 'failed'): string {

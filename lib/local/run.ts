@@ -89,7 +89,7 @@ export async function runJob(settings: Settings, run: JobRun): Promise<void> {
   }
   const start = { ...first, attempt: await nextAttempt(places.work, first) }
   if (!options.json) progress(`${start.jobId}: results go to ${shownPlace(results)}`)
-  const view = openProgress({ json: options.json, stream: run.invocation.stderr, clock })
+  const view = openProgress({ json: options.json, stream: run.invocation.stderr, signal, clock })
   const status = await openStatus(start, { home: places.home, results, clock })
   try {
     await untilSettled(start, folder, () =>

@@ -165,7 +165,7 @@ async function work(
 ): Promise<void> {
   const { options, clock } = invocation
   if (!options.json) invocation.progress(`${start.upload.key} is job ${start.jobId}`)
-  const view = openProgress({ json: options.json, stream: invocation.stderr, clock })
+  const view = openProgress({ json: options.json, stream: invocation.stderr, signal, clock })
   const status = await openStatus(start, { home: places.home, results, clock })
   try {
     await runLocally(start, {

@@ -134,7 +134,7 @@ export class CelldropStack extends Stack {
   }
 
   private functions(machines: Partial<Record<QueueName, Machines>>): Record<FunctionState, LambdaFunction> {
-    const { root, defaultModel, maxVcpus, logDays } = this.props
+    const { root, defaultModel, maxVcpus, scratchGib, logDays } = this.props
     const queues = Object.fromEntries(
       Object.entries(machines).map(([name, { queue }]) => [name, queue.jobQueueArn]),
     )
@@ -145,7 +145,10 @@ export class CelldropStack extends Stack {
         ...((state === 'PlanCompute' || state === 'RetryElsewhere') && {
           CELLDROP_QUEUES: this.toJsonString(queues),
         }),
-        ...(state === 'PlanCompute' && { CELLDROP_MAX_VCPUS: String(maxVcpus) }),
+        ...(state === 'PlanCompute' && {
+          CELLDROP_MAX_VCPUS: String(maxVcpus),
+          CELLDROP_DISK_GIB: String(scratchGib),
+        }),
         ...(state === 'ValidateJob' &&
           defaultModel !== undefined && { CELLDROP_DEFAULT_MODEL: defaultModel }),
       }

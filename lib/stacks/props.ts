@@ -84,7 +84,7 @@ export const celldropProps = z.strictObject({
     .min(50)
     .max(16_000)
     .default(100)
-    .describe('disk of each machine, for the image and for copies of inputs'),
+    .describe('GiB of disk of each machine, for the image, copies of inputs and results as they are written'),
   workDays: days
     .min(executionDays + 1)
     .default(30)

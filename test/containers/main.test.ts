@@ -178,6 +178,22 @@ describe('a step as a process', () => {
     expect(await failureOf(full, 'Prepare')).toMatchObject({ name: 'TooSmall', code: 'RESOURCES_EXHAUSTED' })
   })
 
+  it('does its work to the end although nobody reads what it prints any more', async () => {
+    const unheard = await begin('unheard', { seed: 77 })
+    const goOn = join(lab.folder.path, 'unheard.gone')
+    const child = start('prepare', unheard, {
+      NODE_OPTIONS: `--import=${await moduleOf('hold-unheard', hold)}`,
+      HOLD_UNTIL: goOn,
+    })
+    const lines = createInterface({ input: child.stdout! })
+    await once(lines, 'line')
+    for (const stream of [child.stdout!, child.stderr!]) stream.destroy()
+    await writeFile(goOn, '')
+    const [code] = (await once(child, 'exit')) as [number | null]
+    expect(code).toBe(0)
+    expect(await record(unheard, 'Prepare')).toBeDefined()
+  })
+
   it('without its environment ends with 10 and says which variable', async () => {
     const { code, stderr } = await run('label', planned, { CELLDROP_ROAD: '' })
     expect(code).toBe(10)

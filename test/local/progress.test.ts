@@ -30,17 +30,23 @@ const moved = (
   ...more,
 })
 
-/** What is written when the events come one second after the other. */
-function written(events: RoadEvent[], { json = false, isTTY = false, columns = 80 } = {}): string {
+/** What is written when the events come one second after the other, and it is stopped after so many of them. */
+function written(
+  events: RoadEvent[],
+  { json = false, isTTY = false, columns = 80, stopAfter = Number.POSITIVE_INFINITY } = {},
+): string {
   let now = 0
   let text = ''
   const stream = { isTTY, columns, write: (piece: string) => (text += piece) }
-  const view = openProgress({ json, stream, clock: () => now })
-  for (const event of events) {
+  const stop = new AbortController()
+  const view = openProgress({ json, stream, signal: stop.signal, clock: () => now })
+  for (const [i, event] of events.entries()) {
     view.note(event)
     now += 1000
+    if (i + 1 === stopAfter) stop.abort()
   }
   view.end()
+  if (stopAfter > events.length) stop.abort()
   return text
 }
 
@@ -138,5 +144,43 @@ describe('the list on a terminal', () => {
     const ours = text.replaceAll('\r\u001b[2K', '').replaceAll('\u001b[1A', '')
     expect(ours).toContain('\\u001b]0;owned\\u0007\\u000a\\u009b2J')
     expect(ours.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
+  })
+})
+
+describe('whoever stops a job', () => {
+  const events = [started('Prepare'), ended('Prepare'), started('Fit'), moved('Fit', 25), moved('Fit', 25)]
+  const told = 'stopping: Fit may take 20 s to keep what it has done; Ctrl-C again ends it at once'
+
+  it('is told at once which step is waited for, once, and how not to wait', () => {
+    const lines = written(events, { stopAfter: 4 }).trimEnd().split('\n')
+    expect(lines.at(-1)).toBe(told)
+    expect(lines.filter((line) => line.startsWith('stopping'))).toHaveLength(1)
+    const json = written(events, { stopAfter: 4, json: true }).trimEnd().split('\n')
+    expect(JSON.parse(json[4]!)).toEqual({ event: 'stopping', steps: ['Fit'] })
+    expect(json).toHaveLength(6)
+  })
+
+  it('finds it above the list of steps on a terminal, which goes on below', () => {
+    const screen: string[] = []
+    let row = 0
+    const text = written(events, { stopAfter: 4, isTTY: true, columns: 120 }).replaceAll('\u001b[', '^')
+    for (const piece of text.split(/(\^\d+A|\^J|\^2K|\r|\n)/)) {
+      const up = /^\^(\d+)A$/.exec(piece)
+      if (up !== null) row -= Number(up[1])
+      else if (piece === '^J') screen.length = row
+      else if (piece === '^2K') screen[row] = ''
+      else if (piece === '\n') row++
+      else if (piece !== '\r' && piece !== '') screen[row] = piece
+    }
+    expect(screen).toEqual([
+      told,
+      expect.stringMatching(/^\[x\] Prepare/),
+      expect.stringMatching(/^\[>\] Fit .* 25 % /),
+    ])
+  })
+
+  it('is told nothing where no step runs, or the job is over', () => {
+    expect(written([started('Fit'), ended('Fit')], { stopAfter: 2 })).not.toContain('stopping')
+    expect(written([started('Fit')])).not.toContain('stopping')
   })
 })

@@ -251,6 +251,17 @@ describe('functions', () => {
       expect(environment(name)).not.toHaveProperty('CELLDROP_DEFAULT_MODEL')
     for (const name of functionStates) expect(environment(name)).not.toHaveProperty('CELLDROP_LOCAL_FILES')
   })
+
+  it('plan with the machines that there are: how many processors they have at once, and how large their disks are', () => {
+    const told = synthesise({ maxVcpus: 32, scratchGib: 300 }).celldrop
+    const { Variables } = named(told, 'AWS::Lambda::Function', 'PlanCompute').Environment as {
+      Variables: Record<string, unknown>
+    }
+    expect(Variables).toMatchObject({ CELLDROP_MAX_VCPUS: '32', CELLDROP_DISK_GIB: '300' })
+    const { BlockDeviceMappings } = named(told, 'AWS::EC2::LaunchTemplate', 'MachineTemplate')
+      .LaunchTemplateData as { BlockDeviceMappings: unknown }
+    expect(BlockDeviceMappings).toMatchObject([{ Ebs: { VolumeSize: 300 } }])
+  })
 })
 
 describe('sources of inputs', () => {

@@ -2,15 +2,10 @@
  * Prepare of `fit-reference`: which genes are learnt from, the counts of all cells over them in shards, and for each cell the codes of its batch,
  * covariates and label. Two passes over the file where variable genes are chosen, and one more for the counts.
  */
-import type { CellFile, Matrix, RowSlab, Table } from '../../data/cells.ts'
-import { isAnnData } from '../../data/copy-cells.ts'
+import type { CellFile, Table } from '../../data/cells.ts'
 import { openCells } from '../../data/open-cells.ts'
-import { BadInput, type ErrorReport } from '../../job/errors.ts'
-import { referenceNames } from '../../job/stored-names.ts'
+import { BadInput } from '../../job/errors.ts'
 import type { CategoryColumn } from '../../models/scvi-model.ts'
-import { alignRows } from '../../prep/align-genes.ts'
-import { selectCountVariableGenes } from '../../prep/count-variable-genes.ts'
-import { shownNames } from '../../prep/shown-names.ts'
 import { type CodedCategories, categoriesOf, usedCategories } from '../parts/category-column.ts'
 import {
   type CellCodes,
@@ -20,12 +15,13 @@ import {
   writeCountShards,
 } from '../parts/count-shards.ts'
 import { type ExpressionPlan, planExpression } from '../parts/expression-plan.ts'
-import { planOf } from '../parts/gene-maps.ts'
 import { labelColumns } from '../parts/label-columns.ts'
 import { localInput } from '../road/inputs.ts'
 import type { StepResult } from '../workflow.ts'
 import type { FitReferenceContext } from './context.ts'
 import { labelsFor } from './labels.ts'
+import { chooseGenes } from './learnt-genes.ts'
+import { preparedNotices, replacedNotices } from './prepared-notices.ts'
 import { requireLabels } from './rules.ts'
 
 export interface Prepared {
@@ -51,9 +47,6 @@ export interface Prepared {
   /** null where no expression is asked for */
   expression: ExpressionPlan | null
 }
-
-/** With fewer, batches and labels mean nothing, and neither does a split. */
-const fewestCells = 10
 
 export async function prepare(context: FitReferenceContext): Promise<StepResult> {
   const { road, stores, scratch } = context
@@ -126,7 +119,7 @@ async function prepareFile(context: FitReferenceContext, file: CellFile) {
     ...expression.notices,
     ...transfer.notices,
     ...(await replacedNotices(file, value)),
-    ...noticesOf(value, { place, settings }),
+    ...preparedNotices(value, { place, settings }),
   ]
   return { value, notices }
 }
@@ -139,55 +132,6 @@ function cellsByCode({ codes, categories }: CodedCategories, takesPart: (cell: n
   const counts = new Array<number>(categories.length).fill(0)
   for (const [cell, code] of codes.entries()) if (code >= 0 && takesPart(cell)) counts[code]! += 1
   return counts
-}
-
-interface ChosenGenes {
-  genes: string[]
-  /** of each column of the matrix its gene, or -1 */
-  target: Int32Array
-  notices: ErrorReport[]
-}
-
-/** @throws BadInput VARIABLE_GENES_NONE */
-async function chooseGenes(
-  context: FitReferenceContext,
-  { matrix, batch, place }: { matrix: Matrix; batch: CodedCategories; place: string },
-): Promise<ChosenGenes> {
-  const { settings } = context.road
-  const maps = await context.geneMaps()
-  const all = maps.genes!
-  const target = Int32Array.from(planOf(maps, 'atlas').target)
-  if (settings.genes === 'all' || settings.gene_panel !== undefined)
-    return { genes: all, target, notices: [] }
-  let pass = 0
-  async function* aligned(): AsyncGenerator<RowSlab> {
-    const before = pass++ * matrix.rows
-    for await (const slab of matrix.slabs({ transient: true })) {
-      yield alignRows(slab, { target, genes: all.length, values: 'counts' })
-      context.progress(before + slab.start + slab.rows, 2 * matrix.rows, 'cells', 'choosing variable genes')
-    }
-  }
-  const found = await selectCountVariableGenes(aligned, {
-    place: `${place}:${matrix.name}`,
-    columns: all.length,
-    batches: batch.categories.length > 1 ? { codes: batch.codes, names: batch.categories } : null,
-    top: settings.n_top_genes,
-  })
-  if (found.ranked.length < 2)
-    throw new BadInput(
-      'VARIABLE_GENES_NONE',
-      `${place}:${matrix.name}`,
-      'no genes vary among the cells',
-      'Give more cells, set genes: all, or name a gene_panel',
-    )
-  const kept = Int32Array.from(found.ranked).sort()
-  const placeOf = new Int32Array(all.length).fill(-1)
-  for (const [at, gene] of kept.entries()) placeOf[gene] = at
-  return {
-    genes: Array.from(kept, (gene) => all[gene]!),
-    target: target.map((gene) => (gene < 0 ? -1 : placeOf[gene]!)),
-    notices: found.notices,
-  }
 }
 
 function labelsOf(
@@ -223,66 +167,4 @@ function numbersOf(
       values[cell * columns.length + i] = column.mask?.[cell] === 1 ? Number.NaN : Number(column.values[cell])
   }
   return values
-}
-
-/** An atlas may come with a latent space of its own under the usual name. */
-async function replacedNotices(file: CellFile, { labels }: Prepared): Promise<ErrorReport[]> {
-  if (!isAnnData(file)) return []
-  const names = Object.values(referenceNames(labels === null ? 'scvi' : 'scanvi').obsm)
-  const nodes = await Promise.all(names.map((name) => file.tree.node(`/obsm/${name}`)))
-  return names
-    .filter((_, i) => nodes[i] !== undefined)
-    .map((name) => ({
-      code: 'ARRAY_REPLACED',
-      place: `${file.place}:/obsm/${name}`,
-      problem: 'the atlas has an array of this name: in the result it is that of the new model',
-      remedy: 'The atlas itself is unchanged; keep it under another name where both are wanted',
-    }))
-}
-
-/** A batch with fewer cells is hardly learnt: scvi-tools warns of it, too. */
-const fewInBatch = 3
-
-function noticesOf(
-  prepared: Prepared,
-  { place, settings }: { place: string; settings: FitReferenceContext['road']['settings'] },
-): ErrorReport[] {
-  const { cells, taking, leftOut, batch, batchCells, fewCounts } = prepared
-  const notices: ErrorReport[] = []
-  const say = (code: string, problem: string, remedy: string) =>
-    notices.push({ code, place, problem, remedy })
-  if (taking < fewestCells)
-    throw new BadInput(
-      'CELLS_TOO_FEW',
-      place,
-      `${taking} of ${cells} cells can be learnt from, and ${fewestCells} are the least`,
-      'Give more cells, and every cell its batch',
-    )
-  for (const [reason, count] of leftOut.entries())
-    if (reason > 0 && count > 0)
-      say(
-        'CELLS_LEFT_OUT',
-        `${count} of ${cells} cells have ${leftOutReasons[reason]}: they are not learnt from and have no place in the latent space`,
-        'Give them a value, or take them out first',
-      )
-  if (fewCounts > 0) {
-    const problem = `${fewCounts} of ${cells} cells have fewer than ${settings.min_counts} counts`
-    if (settings.strict)
-      throw new BadInput('CELLS_LOW_COUNTS', place, `${problem}, and the job is strict`, 'Filter them first')
-    say('CELLS_LOW_COUNTS', problem, 'Filter them first where they are no cells')
-  }
-  const small = batch.categories.filter((_, code) => batchCells[code]! < fewInBatch)
-  if (small.length > 0)
-    say(
-      'BATCHES_SMALL',
-      `${small.length} of ${batch.categories.length} batches have fewer than ${fewInBatch} cells: ${shownNames(small)}`,
-      'Join them to others: what sets them apart cannot be learnt from so few cells',
-    )
-  if (batch.categories.length === 1)
-    say(
-      'BATCH_ONE',
-      `all cells are of one batch, ${shownNames(batch.categories)}: nothing is corrected for`,
-      'Nothing need be done if they are; a query can be mapped all the same',
-    )
-  return notices
 }

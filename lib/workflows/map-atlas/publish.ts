@@ -2,8 +2,6 @@
  * Publish of `map-atlas`: the query with places and labels beside what was there, or atlas and query as one file; the page, its pictures and
  * tables, and the adapted model in the layout of scvi-tools; result.json last.
  */
-import { createReadStream } from 'node:fs'
-import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import type { ErrorReport } from '../../job/errors.ts'
 import { readJson } from '../../job/steps.ts'
@@ -17,6 +15,7 @@ import {
   clearOtherVersion,
   isPublished,
   once,
+  onceByFile,
   stemOf,
   textBytes,
   writeCells,
@@ -100,13 +99,11 @@ function writeQuery(context: MapAtlasContext, mapped: Mapped, name: string): Pro
 }
 
 async function writeExtended(context: MapAtlasContext, mapped: Mapped, name: string): Promise<ErrorReport[]> {
-  const { step, stores, scratch } = context
-  await once(context, name, async () => {
-    const path = join(scratch, 'extended.h5ad')
+  const { step, stores } = context
+  await onceByFile(context, name, async (path) => {
     const columns = cellColumns(mapped, { context, cells: 'all' })
     const notices = await writeJoint(context, path, { ...columns, without: everyKey(context).obs })
     await step.write('joint-notices.json', textBytes(JSON.stringify(notices)))
-    return createReadStream(path)
   })
   return (await readJson<ErrorReport[]>(stores.work, `${step.prefix}joint-notices.json`)) ?? []
 }

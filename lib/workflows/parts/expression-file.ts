@@ -2,8 +2,6 @@
  * normalized_expression.h5ad: cells x genes as the model's decoder has them, dense float32, from the blocks that the shards left. Written row by row; the
  * matrix is never whole in memory. Names of cells are those of the other result, so that the two go together.
  */
-import { createReadStream } from 'node:fs'
-import { join } from 'node:path'
 import type { Table } from '../../data/cells.ts'
 import { writeH5ad } from '../../data/write-h5ad.ts'
 import { product } from '../../job/product.ts'
@@ -12,7 +10,7 @@ import { expressionNames } from '../../job/stored-names.ts'
 import type { StepContext } from '../workflow.ts'
 import { expressionSlabs } from './expression-blocks.ts'
 import type { ExpressionPlan } from './expression-plan.ts'
-import { once } from './results.ts'
+import { onceByFile } from './results.ts'
 
 export interface ExpressionFile {
   plan: ExpressionPlan
@@ -33,9 +31,8 @@ export async function writeExpression(
   if (file === null) return {}
   const { plan, model, index } = file
   const genes = plan.genes === null ? model.genes : plan.genes.map((gene) => model.genes[gene]!)
-  await once(context, expressionNames.file, async () => {
-    const path = join(context.scratch, expressionNames.file)
-    await writeH5ad(path, {
+  await onceByFile(context, expressionNames.file, (path) =>
+    writeH5ad(path, {
       obs: namesAlone(index),
       var: namesAlone(genes),
       x: {
@@ -44,9 +41,8 @@ export async function writeExpression(
         slabs: () => expressionSlabs(context, file),
       },
       uns: { [expressionNames.uns]: provenance(context, file) },
-    })
-    return createReadStream(path)
-  })
+    }),
+  )
   return { [expressionNames.output]: expressionNames.file }
 }
 

@@ -3,6 +3,7 @@
  * to; result.json is the last.
  */
 import { createReadStream } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { addToCells } from '../../data/add-to-cells.ts'
@@ -38,7 +39,7 @@ export async function isPublished({ job, stores }: StepContext): Promise<boolean
  * A file that is there was written whole, by an earlier run of the same job or by one that runs beside it: its content would be the same.
  */
 export async function once(
-  { job, stores }: StepContext,
+  { job, stores }: Pick<StepContext, 'job' | 'stores'>,
   name: string,
   make: () => Promise<Uint8Array | Readable>,
 ): Promise<void> {
@@ -52,6 +53,23 @@ export async function once(
 }
 
 /**
+ * The same of what needs a path to be written to. The file goes as soon as it is stored: a machine's disk need not hold all results at once.
+ * @param make writes to a path where nothing is
+ */
+export async function onceByFile(
+  context: Pick<StepContext, 'job' | 'stores' | 'scratch'>,
+  name: string,
+  make: (path: string) => Promise<void>,
+): Promise<void> {
+  const path = join(context.scratch, 'result.part')
+  await once(context, name, async () => {
+    await make(path)
+    return createReadStream(path)
+  })
+  await rm(path, { force: true })
+}
+
+/**
  * The query's h5ad with what was found out beside what was there.
  * @returns a notice for each part of the input that an h5ad has no form for
  */
@@ -62,11 +80,9 @@ export async function writeCells(
   const { road, step, stores, scratch } = context
   const source = await localInput(road.inputs[0]!.pin, { stores, scratch })
   try {
-    await once(context, name, async () => {
-      const path = join(scratch, 'annotated.h5ad')
+    await onceByFile(context, name, async (path) => {
       const written = await addToCells(source.path, path, await additions(source.path))
       await step.write('left-out.json', textBytes(JSON.stringify(written.leftOut)))
-      return createReadStream(path)
     })
     await source.check()
   } finally {

@@ -11,8 +11,9 @@ export interface DecodeWork {
   embed: number
   /** seconds of Publish */
   publish: number
-  /** of the file of expression; 0 for none */
+  /** of the file of expression, and how many genes it has; 0 for none */
   bytes: number
+  genes: number
 }
 
 /** Cells times genes in a second. */
@@ -39,15 +40,17 @@ export function decodeWork(
   const isExplained = settings.workflow === 'map-atlas' && settings.elbo
   if (!isExplained && !settings.normalized_expression) return undefined
   const explained = isExplained ? ((query.cells + atlas.cells) * genes) / explainedPerSecond : 0
-  if (!settings.normalized_expression) return { embed: explained, publish: 0, bytes: 0 }
+  if (!settings.normalized_expression) return { embed: explained, publish: 0, bytes: 0, genes: 0 }
   const { n_samples = 1, transform_batch, expression_genes } = settings
   const isWithAtlas = settings.workflow === 'map-atlas' && settings.mode === 'extend'
   const cells = query.cells + (isWithAtlas ? atlas.cells : 0)
   const times = n_samples * (transform_batch === undefined ? 1 : [transform_batch].flat().length)
-  const bytes = 4 * cells * Math.min(genes, expression_genes?.length ?? genes)
+  const written = Math.min(genes, expression_genes?.length ?? genes)
+  const bytes = 4 * cells * written
   return {
     embed: explained + (cells * genes * times) / decodedPerSecond,
     publish: bytes / bytesPerSecond,
     bytes,
+    genes: written,
   }
 }

@@ -8,12 +8,14 @@ import { type Environment, openStores, setting } from '../../job/stores.ts'
 import { findModel, type ModelSummary } from '../../models/bundle.ts'
 import { familyOf } from '../../models/stored-model.ts'
 import { afterPrepareOf } from '../rules.ts'
-import type { LabelTerm, Road } from '../workflow.ts'
+import type { GeneMaps, LabelTerm, Road } from '../workflow.ts'
 import { type DecodeWork, decodeWork } from './decode-work.ts'
+import { requireDisk } from './disk-room.ts'
 import { readFacts } from './facts.ts'
 import { missingPart } from './failure.ts'
 import { type FitWork, fitWork } from './fit-work.ts'
 import type { Queues } from './machines.ts'
+import { identityOf, openRoadStep } from './road-steps.ts'
 import { type Demand, memoryOf } from './step-memory.ts'
 import { learntOf, nothing, type Size, sizeOf, together, typesOf } from './step-sizes.ts'
 import { readJob } from './validate-job.ts'
@@ -33,7 +35,8 @@ const fewestVcpus = 2
 export async function planCompute(state: RoadState, environment: Environment): Promise<RoadState> {
   const { job, facts = [], genes, ontology } = state
   if (job === undefined || genes === undefined || ontology === undefined) throw missingPart('genes, ontology')
-  const { work, models } = await openStores(environment)
+  const stores = await openStores(environment)
+  const { work, models } = stores
   const made = await readJob(work, job)
   const { workflow, settings, inputs, documents } = made
   const labels = (await readJson<Record<string, LabelTerm>>(work, ontology.key)) ?? {}
@@ -52,9 +55,8 @@ export async function planCompute(state: RoadState, environment: Environment): P
   const classes = found.length === 0 ? types : found.reduce((sum, model) => sum + model.labels, 0)
   const learnt = learntOf(references, { settings, query: given, labels: classes })
   const fit = fitWork(settings, { learnt, labels: classes })
-  const decoding = decodeWork(settings, {
-    ...{ query: given, atlas: together(references), genes: found[0]?.genes ?? learnt.genes },
-  })
+  const decoded = found[0]?.genes ?? Math.min(learnt.genes, await mappedGenes(work, genes.key))
+  const decoding = decodeWork(settings, { query: given, atlas: together(references), genes: decoded })
   const demand: PlanDemand = {
     ...{ query, shards, labels: classes, compute: 'compute' in settings ? settings.compute : 'cpu' },
     references: together(references),
@@ -90,6 +92,16 @@ export async function planCompute(state: RoadState, environment: Environment): P
     expected,
   }
   const key = `roads/${hashOf(road)}.json`
+  await requireDisk(
+    {
+      ...{ bytes: decoding?.bytes ?? 0, genes: decoding?.genes ?? 0, inputs, output: state.start.output },
+      blocks: openRoadStep(work, {
+        ...{ state: 'Embed', code: setting(environment, 'CELLDROP_CODE'), roadKey: key, afterPrepare },
+        job: identityOf(state.start, job.name),
+      }).prefix,
+    },
+    { stores, environment },
+  )
   await writeJsonOnce(work, key, road)
   const plan: PlanPart = {
     road: key,
@@ -196,4 +208,9 @@ function round(minutes: number): number {
 
 async function noticesOf(work: Parameters<typeof readJson>[0], key: string) {
   return (await readJson<StepRecord>(work, key))?.notices ?? []
+}
+
+/** Those of a panel are fewer than those of the file. */
+async function mappedGenes(work: Parameters<typeof readJson>[0], key: string): Promise<number> {
+  return (await readJson<Partial<GeneMaps>>(work, key))?.genes?.length ?? Number.POSITIVE_INFINITY
 }
