@@ -1,10 +1,12 @@
 """Compares what Celldrop wrote with what it meant to write, element by element, as anndata and h5py read it.
 
-usage: check_written.py written CASES.json | appended CASES.json. Prints one JSON list of problems for each case.
+Answers lines {"task": "written" | "appended", "case": PATH of a JSON file} on standard input, each with a line {"problems": [TEXT ...]}
+or {"error": TEXT}, because anndata takes longer to start than to read most files.
 """
 import base64
 import json
 import sys
+import traceback
 import warnings
 
 import anndata
@@ -185,6 +187,12 @@ def untouched(a, b, check):
 
 
 if __name__ == "__main__":
-    task = {"written": written, "appended": appended}[sys.argv[1]]
-    with open(sys.argv[2]) as cases:
-        print(json.dumps([task(case) for case in json.load(cases)]))
+    tasks = {"written": written, "appended": appended}
+    for line in sys.stdin:
+        asked = json.loads(line)
+        try:
+            with open(asked["case"]) as case:
+                answer = {"problems": tasks[asked["task"]](json.load(case))}
+        except Exception:
+            answer = {"error": traceback.format_exc()}
+        print(json.dumps(answer), flush=True)

@@ -1,10 +1,12 @@
 """Everything that anndata reads in a file, for comparison: OUT/manifest.json, and numbers as raw little-endian files beside it.
 
-dump.py FILE OUT
+Answers lines {"file": FILE, "out": OUT, "strict": BOOLEAN} on standard input, each with a line {} or {"error": TEXT}, because anndata
+takes longer to start than to read most files. Strict: a warning of anndata is an error, but for names of cells that occur twice.
 """
 import json
 import pathlib
 import sys
+import traceback
 import warnings
 
 import anndata
@@ -12,9 +14,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sparse
 
-warnings.simplefilter("ignore")
-out = pathlib.Path(sys.argv[2])
-out.mkdir(parents=True)
+out = pathlib.Path()
 count = 0
 
 
@@ -88,22 +88,47 @@ def element(value):
     return numbers(value) if value.dtype.kind in "biuf" else {"kind": "other", "type": str(value.dtype)}
 
 
-cells = anndata.read_h5ad(sys.argv[1])
-matrices = {"layers/" + name: matrix(value) for name, value in cells.layers.items()}
-if cells.X is not None:
-    matrices["X"] = matrix(cells.X)
-if cells.raw is not None:
-    matrices["raw/X"] = matrix(cells.raw.X)
-manifest = {
-    "shape": list(cells.shape),
-    "obs": table(cells.obs),
-    "var": table(cells.var),
-    "matrices": matrices,
-    "obsm": {name: element(value) for name, value in cells.obsm.items()},
-    "varm": {name: element(value) for name, value in cells.varm.items()},
-    "obsp": {name: element(value) for name, value in cells.obsp.items()},
-    "uns": {name: element(value) for name, value in cells.uns.items()},
-}
-if cells.raw is not None:
-    manifest["rawVar"] = table(cells.raw.var)
-(out / "manifest.json").write_text(json.dumps(manifest))
+def read(file, strict):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error" if strict else "ignore")
+        if strict:
+            warnings.filterwarnings("ignore", "Observation names are not unique")
+        return anndata.read_h5ad(file)
+
+
+def dump(file, to, strict):
+    global out, count
+    out, count = pathlib.Path(to), 0
+    out.mkdir(parents=True)
+    cells = read(file, strict)
+    matrices = {"layers/" + name: matrix(value) for name, value in cells.layers.items()}
+    if cells.X is not None:
+        matrices["X"] = matrix(cells.X)
+    if cells.raw is not None:
+        matrices["raw/X"] = matrix(cells.raw.X)
+    manifest = {
+        "shape": list(cells.shape),
+        "obs": table(cells.obs),
+        "var": table(cells.var),
+        "matrices": matrices,
+        "obsm": {name: element(value) for name, value in cells.obsm.items()},
+        "varm": {name: element(value) for name, value in cells.varm.items()},
+        "obsp": {name: element(value) for name, value in cells.obsp.items()},
+        "uns": {name: element(value) for name, value in cells.uns.items()},
+    }
+    if cells.raw is not None:
+        manifest["rawVar"] = table(cells.raw.var)
+    (out / "manifest.json").write_text(json.dumps(manifest))
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        asked = json.loads(line)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                dump(asked["file"], asked["out"], asked["strict"])
+            answer = {}
+        except Exception:
+            answer = {"error": traceback.format_exc()}
+        print(json.dumps(answer), flush=True)

@@ -1,10 +1,9 @@
 /** Oracle: anndata and h5py read what Celldrop writes, every element of it, and go on writing to the same files. */
-import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { addToH5ad } from '../../lib/data/add-to-h5ad.ts'
 import type { AnnDataFile } from '../../lib/data/anndata/file.ts'
 import type { Column, Table } from '../../lib/data/cells.ts'
@@ -17,6 +16,7 @@ import type { NumberArray } from '../../lib/data/tree.ts'
 import { type AnnDataToWrite, type Elements, writeH5ad } from '../../lib/data/write-h5ad.ts'
 import { denseRows, everyColumn, matrixOf, numberTypes, tableOf } from '../support/cells-to-write.ts'
 import { findPython, pythonMissing } from '../support/python.ts'
+import { type PythonProgram, startPython } from '../support/python-program.ts'
 import { hasShared, sharedPath } from '../support/shared.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
@@ -24,15 +24,13 @@ const python = findPython()
 const script = join(import.meta.dirname, 'check_written.py')
 const fixtures = resolve(import.meta.dirname, '../fixtures/formats')
 
-async function problems(
-  task: 'written' | 'appended',
-  cases: readonly object[],
-  folder: string,
-): Promise<string[][]> {
-  const path = join(folder, 'cases.json')
-  await writeFile(path, JSON.stringify(cases))
-  const output = execFileSync(python ?? '', [script, task, path], { encoding: 'utf8', maxBuffer: 2 ** 26 })
-  return JSON.parse(output)
+let program: PythonProgram
+
+/** What anndata and h5py find wrong. */
+async function problems(task: 'written' | 'appended', expected: object, folder: string): Promise<unknown> {
+  const path = join(folder, 'case.json')
+  await writeFile(path, JSON.stringify(expected))
+  return (await program.ask({ task, case: path })).problems
 }
 
 const numbers = (type: string, shape: readonly number[], values: NumberArray) => ({
@@ -201,6 +199,11 @@ async function addedTo(source: string, path: string): Promise<object> {
 }
 
 describe.skipIf(python === undefined)(`anndata and h5py (${python ?? pythonMissing})`, () => {
+  beforeAll(() => {
+    program = startPython(python ?? '', [script])
+  })
+  afterAll(() => program.close())
+
   it.each([
     { cells: 200, genes: 31, gzip: undefined },
     { cells: 211, genes: 17, gzip: 4 },
@@ -210,12 +213,12 @@ describe.skipIf(python === undefined)(`anndata and h5py (${python ?? pythonMissi
   ])('read a file of $cells cells and $genes genes, gzip $gzip, without a warning', async (size) => {
     await using folder = await temporaryFolder()
     const expected = await everything(join(folder.path, 'x.h5ad'), size)
-    expect(await problems('written', [expected], folder.path)).toEqual([[]])
+    expect(await problems('written', expected, folder.path)).toEqual([])
   })
 
   it.each(realFiles())('read a copy of %s to which something was added', async (source) => {
     await using folder = await temporaryFolder()
     const expected = await addedTo(source, join(folder.path, 'x.h5ad'))
-    expect(await problems('appended', [expected], folder.path)).toEqual([[]])
+    expect(await problems('appended', expected, folder.path)).toEqual([])
   })
 })
