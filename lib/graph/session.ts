@@ -51,6 +51,8 @@ export async function openSession(
       inner = await ort.InferenceSession.create(bytes, {
         executionProviders: [provider],
         logSeverityLevel: 3,
+        // what one operation frees the next is given, still in the cache; by a plan every value has its own place (5 % of a step of scVI)
+        enableMemPattern: false,
         ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       })
     } catch (error) {

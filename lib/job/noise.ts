@@ -1,7 +1,7 @@
 /**
- * Noise by the block, for training: standard normal draws by the ziggurat (Marsaglia and Tsang 2000, 128 layers; its index and its
- * sign and size are taken from different bits, as Doornik 2005 asks) and masks of kept units. Ten times the speed of drawing one by one.
- * What is drawn depends on the generator's state alone, and the state afterwards is told by the generator.
+ * Standard normal draws by the block, for training: the ziggurat (Marsaglia and Tsang 2000, 128 layers; its index and its sign and size are
+ * taken from different bits, as Doornik 2005 asks). What is drawn depends on the generator's state alone, and the state afterwards is told
+ * by the generator.
  */
 import type { Random } from './random.ts'
 
@@ -11,9 +11,11 @@ const tail = 3.442619855899
 const area = 9.91256303526217e-3
 
 interface Ziggurat {
-  /** right edges of the layers, the widest first */
+  /** right edges of the layers, the widest first, for each of 2^24 sizes; then the same with the other sign */
   edges: Float64Array
-  /** densities at them, without the factor 1 / sqrt(2 pi) */
+  /** sizes that lie within the next layer too */
+  within: Int32Array
+  /** densities at the edges, without the factor 1 / sqrt(2 pi) */
   heights: Float64Array
 }
 
@@ -26,7 +28,12 @@ function ziggurat(): Ziggurat {
   for (let i = 2; i < layers; i++)
     edges[i] = Math.sqrt(-2 * Math.log(area / edges[i - 1]! + density(edges[i - 1]!)))
   for (let i = 0; i <= layers; i++) heights[i] = density(edges[i]!)
-  return { edges, heights }
+  const each = Array.from({ length: 2 * layers }, (_, i) => i % layers)
+  return {
+    edges: Float64Array.from(each, (layer, i) => ((i < layers ? 1 : -1) * edges[layer]!) / 2 ** 24),
+    within: Int32Array.from(each, (layer) => Math.floor((2 ** 24 * edges[layer + 1]!) / edges[layer]!)),
+    heights,
+  }
 }
 
 const blockWords = 2048
@@ -36,21 +43,7 @@ const blockWords = 2048
  * and its sign, and 24 its size.
  */
 export function normalNoise(): (into: Float32Array, from: Random) => void {
-  const { edges, heights } = ziggurat()
-  const signed = Float64Array.from(
-    { length: 2 * layers },
-    (_, i) => ((i < layers ? 1 : -1) * edges[i % layers]!) / 2 ** 24,
-  )
-  /** sizes below lie within the next layer too */
-  const within = Int32Array.from({ length: 2 * layers }, (_, i) =>
-    Math.floor((2 ** 24 * edges[(i % layers) + 1]!) / edges[i % layers]!),
-  )
-  /** 0 for none, which no draw comes to from here */
-  const atTheEdge = (x: number, layer: number, uniform: () => number): number => {
-    if (layer === 0) return Math.sign(x) * beyond(uniform)
-    const height = heights[layer]! + uniform() * (heights[layer + 1]! - heights[layer]!)
-    return height < Math.exp(-0.5 * x * x) ? x : 0
-  }
+  const { edges, within, heights } = ziggurat()
   const block = new Uint32Array(blockWords)
   return (into, from) => {
     // what more a draw takes comes from the same words, and after the last from the generator
@@ -69,18 +62,28 @@ export function normalNoise(): (into: Float32Array, from: Random) => void {
       taken.words = words
       for (let at = 0; at < words.length; ) {
         const bits = words[at++]!
-        const x = (bits >>> 8) * signed[bits & 255]!
+        const x = (bits >>> 8) * edges[bits & 255]!
         if (bits >>> 8 < within[bits & 255]!) {
           into[i++] = x
           continue
         }
         taken.next = at
-        const found = atTheEdge(x, bits & 127, uniform)
+        const found = atTheEdge(x, { layer: bits & 127, heights, uniform })
         at = taken.next
         if (found !== 0) into[i++] = found
       }
     }
   }
+}
+
+/** What becomes of a draw that the next layer does not hold; 0 for nothing, which no such draw comes to. */
+function atTheEdge(
+  x: number,
+  { layer, heights, uniform }: { layer: number; heights: Float64Array; uniform: () => number },
+): number {
+  if (layer === 0) return Math.sign(x) * beyond(uniform)
+  const height = heights[layer]! + uniform() * (heights[layer + 1]! - heights[layer]!)
+  return height < Math.exp(-0.5 * x * x) ? x : 0
 }
 
 /** A draw beyond the last edge (Marsaglia 1964). */
@@ -89,38 +92,5 @@ function beyond(uniform: () => number): number {
     const x = -Math.log(1 - uniform()) / tail
     const y = -Math.log(1 - uniform())
     if (y + y > x * x) return tail + x
-  }
-}
-
-const everyByte = 0x01010101
-const everySecond = 0x00010001
-
-/**
- * Ones with this chance (to one part in 2^24) and else zeros. A byte each decides, four at a time; where it says neither, which one of 256
- * does, 16 bits more.
- */
-export function fillMask(into: Uint8Array, { keep, from }: { keep: number; from: Random }): void {
-  const below = Math.round(keep * 2 ** 24)
-  const whole = below >>> 16
-  const rest = below & 0xffff
-  // added to a byte of at least so much, it carries into the ninth bit
-  const carry = (256 - whole) * everySecond
-  const carryOfNext = rest === 0 ? carry : (255 - whole) * everySecond
-  const words = new Uint32Array(Math.min(blockWords, Math.ceil(into.length / 4)))
-  const fours = new Int32Array(words.buffer)
-  const bytes = new Uint8Array(words.buffer)
-  for (let start = 0; start < into.length; start += bytes.length) {
-    const count = Math.min(words.length, Math.ceil((into.length - start) / 4))
-    from.fillBits(words.subarray(0, count))
-    for (let i = 0; i < count; i++) {
-      const even = fours[i]! & 0x00ff00ff
-      const odd = (fours[i]! >>> 8) & 0x00ff00ff
-      const dropped = (((even + carry) >>> 8) & everySecond) | ((odd + carry) & (everySecond << 8))
-      const surely = (((even + carryOfNext) >>> 8) & everySecond) | ((odd + carryOfNext) & (everySecond << 8))
-      fours[i] = dropped ^ everyByte
-      for (let open = dropped ^ surely; open !== 0; open &= open - 1)
-        if ((from.bits() & 0xffff) < rest) fours[i]! |= open & -open
-    }
-    into.set(bytes.subarray(0, into.length - start), start)
   }
 }

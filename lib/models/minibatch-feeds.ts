@@ -7,9 +7,10 @@
  */
 import type { Feeds } from '../graph/feeds.ts'
 import { int64, type Tensor } from '../graph/tensor.ts'
-import { fillMask, normalNoise } from '../job/noise.ts'
+import { normalNoise } from '../job/noise.ts'
 import type { Random } from '../job/random.ts'
 import { feedMemory } from './feed-memory.ts'
+import { type FillMask, maskFiller } from './mask-kernel.ts'
 import type { Noise } from './network.ts'
 
 export interface FedGraph {
@@ -29,7 +30,7 @@ export interface FeedMaker {
 }
 
 export function feedMaker({ feeds, noise }: FedGraph): FeedMaker {
-  const fillNormal = normalNoise()
+  const fill = { normal: normalNoise(), mask: maskFiller() }
   const memory = feedMemory()
   return {
     feed(batches, random) {
@@ -45,7 +46,7 @@ export function feedMaker({ feeds, noise }: FedGraph): FeedMaker {
         const make = noise.get(name) === 'normal' ? memory.numbers : memory.bytes
         tensors[name] = { type, shape: [rows, width], data: make(name, rows * width) }
       }
-      drawNoise(tensors, { graph: { feeds, noise }, starts, random, fillNormal })
+      drawNoise(tensors, { graph: { feeds, noise }, starts, random, fill })
       return tensors
     },
   }
@@ -55,7 +56,7 @@ interface Drawing {
   graph: FedGraph
   starts: ReadonlyMap<string, number[]>
   random: Random
-  fillNormal: ReturnType<typeof normalNoise>
+  fill: { normal: ReturnType<typeof normalNoise>; mask: FillMask }
 }
 
 /**
@@ -64,7 +65,7 @@ interface Drawing {
  */
 function drawNoise(
   tensors: Readonly<Record<string, Tensor>>,
-  { graph: { feeds, noise }, starts, random, fillNormal }: Drawing,
+  { graph: { feeds, noise }, starts, random, fill }: Drawing,
 ): void {
   const names = [...noise.keys()].sort()
   const steps = starts.values().next().value!.length - 1
@@ -74,8 +75,8 @@ function drawNoise(
       const [from, to] = [starts.get(group)![step]!, starts.get(group)![step + 1]!]
       const rows = tensors[name]!.data.subarray(from * each * width, to * each * width)
       const kind = noise.get(name)!
-      if (kind === 'normal') fillNormal(rows as Float32Array, random)
-      else fillMask(rows as Uint8Array, { keep: kind.keep, from: random })
+      if (kind === 'normal') fill.normal(rows as Float32Array, random)
+      else fill.mask(rows as Uint8Array, { keep: kind.keep, from: random })
     }
   }
 }

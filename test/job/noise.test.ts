@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { fillMask, normalNoise } from '../../lib/job/noise.ts'
+import { normalNoise } from '../../lib/job/noise.ts'
 import { random, restoreRandom } from '../../lib/job/random.ts'
 
 /** Phi, to 1e-7 (Abramowitz and Stegun 26.2.17) */
@@ -53,41 +53,5 @@ describe('normal noise', () => {
     fill(first, generator)
     fill(second, restoreRandom(generator.state()))
     expect([...first, ...second]).toEqual([...whole])
-  })
-})
-
-describe('a mask', () => {
-  it('keeps as many as the chance says, and nothing at 0, all at 1', () => {
-    const mask = new Uint8Array(1_000_001)
-    fillMask(mask, { keep: 0.9, from: random(1) })
-    const share = mask.reduce((count, one) => count + one, 0) / mask.length
-    expect(Math.abs(share - 0.9)).toBeLessThan(4 * Math.sqrt(0.09 / mask.length) + 1e-5)
-    for (const keep of [0, 1]) {
-      fillMask(mask, { keep, from: random(1) })
-      expect(mask.every((one) => one === keep)).toBe(true)
-    }
-  })
-  it('takes a byte each, and 16 bits more where that says neither', () => {
-    for (const [length, keep] of [
-      ...[0, 1, 2, 3, 4, 5, 8191, 8192, 8193, 20_001].map((length) => [length, 0.3] as const),
-      ...[0.5, 0.9, 0.001, 0.9999].map((keep) => [9_000, keep] as const),
-    ]) {
-      const mask = new Uint8Array(length)
-      const [generator, bits] = [random(7), random(7)]
-      fillMask(mask, { keep, from: generator })
-      const below = Math.round(keep * 2 ** 24)
-      const expected: number[] = []
-      for (let start = 0; start < length; start += 8192) {
-        const words = new Uint32Array(Math.min(2048, Math.ceil((length - start) / 4)))
-        bits.fillBits(words)
-        for (const byte of new Uint8Array(words.buffer)) {
-          const isOpen = byte === below >>> 16 && (below & 0xffff) > 0
-          const more = isOpen ? bits.bits() & 0xffff : 0
-          expected.push(Number(byte * 65_536 + more < below))
-        }
-      }
-      expect([...mask]).toEqual(expected.slice(0, length))
-      expect(generator.state()).toEqual(bits.state())
-    }
   })
 })
