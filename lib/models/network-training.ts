@@ -68,7 +68,7 @@ export async function trainNetwork(
   { onEpoch, onSteps, ask, onState }: TrainingHooks = {},
 ): Promise<Trained> {
   const notices: ErrorReport[] = []
-  const factorials = factorialsOf(data)
+  const constants = constantsOf(data, split)
   const lastState = (state: TrainingState): TrainingState => ({ ...state, carried: runner.carried() })
   let state = from ?? freshState(runner, schedule)
   runner.restore(state.carried)
@@ -107,7 +107,7 @@ export async function trainNetwork(
       state = stored
       continue
     }
-    const record = await finishEpoch(state, { runner, split, schedule, klWeight: weight, factorials })
+    const record = await finishEpoch(state, { runner, split, schedule, klWeight: weight, constants })
     const { isLast, ...next } = heed(schedule, { ...state, record })
     const history = [...state.history, record]
     state = lastState({ ...state, ...next, epoch: epoch + 1, step: 0, sums: noSums, history })
@@ -198,21 +198,18 @@ interface EpochEnd {
   split: Split
   schedule: Schedule
   klWeight: number
-  /** log(x!) summed, of each cell */
-  factorials: Float64Array
+  constants: Constants
 }
 
 async function finishEpoch(
   { epoch, sums, rate }: TrainingState,
-  { runner, split, schedule, klWeight, factorials }: EpochEnd,
+  { runner, split, schedule, klWeight, constants }: EpochEnd,
 ): Promise<EpochRecord> {
-  const constantOf = (cells: Int32Array) => cells.reduce((sum, cell) => sum + factorials[cell]!, 0)
-  const constantPart = constantOf(split.train) / split.train.length
-  const reconstruction = sums.reconstruction / sums.cells + constantPart
+  const reconstruction = sums.reconstruction / sums.cells + constants.train
   const divergence = sums.divergence / sums.cells
   const record: EpochRecord = {
     epoch,
-    train_loss: sums.loss / sums.cells + constantPart,
+    train_loss: sums.loss / sums.cells + constants.train,
     elbo_train: reconstruction + divergence,
     reconstruction_loss_train: reconstruction,
     kl_local_train: divergence,
@@ -226,7 +223,7 @@ async function finishEpoch(
   const noise = random(seed).fork(`validation ${epoch}`)
   const found = await runner.look(minibatches(split.validation, batchSize), noise)
   const cells = split.validation.length
-  const seen = found.reconstruction / cells + constantOf(split.validation) / cells
+  const seen = found.reconstruction / cells + constants.validation
   return {
     ...record,
     elbo_validation: seen + found.divergence / cells,
@@ -235,12 +232,16 @@ async function finishEpoch(
   }
 }
 
-/** log(x!) summed over the counts of each cell; the constant that the graph leaves out. */
-function factorialsOf({ cells, indptr, counts }: TrainingCells): Float64Array {
+/** log(x!) summed over the counts of a cell, in the mean: what the graph leaves out. */
+type Constants = Record<keyof Split, number>
+
+function constantsOf({ indptr, counts }: TrainingCells, { train, validation }: Split): Constants {
   const logFactorial = logFactorials()
-  return Float64Array.from({ length: cells }, (_, cell) => {
+  const mean = (cells: Int32Array) => {
     let sum = 0
-    for (let i = indptr[cell]!; i < indptr[cell + 1]!; i++) sum += logFactorial(counts[i]!)
-    return sum
-  })
+    for (const cell of cells)
+      for (let i = indptr[cell]!; i < indptr[cell + 1]!; i++) sum += logFactorial(counts[i]!)
+    return sum / cells.length
+  }
+  return { train: mean(train), validation: mean(validation) }
 }
