@@ -72,28 +72,24 @@ export function packingNodes(
   name: string,
   parts: Parts,
 ): { before: GraphNode[]; after: GraphNode[]; constants: Record<string, Tensor> } {
-  const [flatShape, lengths] = [`${name}.flat`, `${name}.lengths`]
-  const constants: Record<string, Tensor> = {
-    [flatShape]: int64([-1]),
-    [lengths]: int64(parts.map(({ shape }) => sizeOf(shape))),
-  }
+  const flatShape = `${name}.flat`
+  const constants: Record<string, Tensor> = { [flatShape]: int64([-1]), [`${name}.from 0`]: int64([0]) }
   const before: GraphNode[] = []
-  const after: GraphNode[] = [
-    {
-      op: 'Split',
-      inputs: [`${name}.after`, lengths],
-      outputs: parts.map((part) => `${part.name}.after.flat`),
-      attributes: { axis: { int: 0 } },
-    },
-  ]
+  const after: GraphNode[] = []
+  let end = 0
   for (const { name: part, shape } of parts) {
+    const from = `${name}.from ${end}`
+    end += sizeOf(shape)
+    const to = `${name}.from ${end}`
+    constants[to] = int64([end])
     constants[`${part}.shape`] = int64(shape)
     before.push({ op: 'Reshape', inputs: [`${part}.first`, flatShape], outputs: [`${part}.first.flat`] })
-    after.push({
-      op: 'Reshape',
-      inputs: [`${part}.after.flat`, `${part}.shape`],
-      outputs: [`${part}.after`],
-    })
+    // not one Split: a shader of WebGPU writes to ten tensors at most
+    const flat = `${part}.after.flat`
+    after.push(
+      { op: 'Slice', inputs: [`${name}.after`, from, to], outputs: [flat] },
+      { op: 'Reshape', inputs: [flat, `${part}.shape`], outputs: [`${part}.after`] },
+    )
   }
   before.push({
     op: 'Concat',

@@ -5,7 +5,7 @@
 import { graphOf } from '../graph/emit.ts'
 import { input } from '../graph/expression.ts'
 import { type BlockOptions, blockFeeds } from '../graph/feeds.ts'
-import { heldModel } from '../graph/held-inputs.ts'
+import type { Graph } from '../graph/onnx-write.ts'
 import { openSession, type Provider, type Session, type SessionOptions } from '../graph/session.ts'
 import { float32, sizeOf, type Tensor } from '../graph/tensor.ts'
 import type { ErrorReport } from '../job/errors.ts'
@@ -88,7 +88,7 @@ export async function openRunner(
     ...(options.threads !== undefined && { threads: options.threads }),
   }
   const block = cellBlock(data, made.feeds)
-  const session = await openSession(heldModel(made.graph, block), opening)
+  const session = await openSession({ graph: made.graph, held: block }, opening)
   const looking = await openLook(task, { block, places: placesOf(data), opening })
   const shapes = new Map(made.graph.inputs.map(({ name, shape }) => [name, shape as readonly number[]]))
   const shapeOf = (name: string) => shapes.get(`${name}.first`)!
@@ -100,18 +100,18 @@ export async function openRunner(
       .filter(([name]) => !(name in state))
       .map(([name, { shape, data }]) => [name, float32(data, shape)]),
   )
-  const feeds = feedMaker(made)
+  const [feeds, inputs] = [feedMaker(made), fedNames(made.graph, block)]
   let stepsPerRun = 1
   let running = 0
 
   const runSteps = async (batches: Batches, how: { rate: number; klWeight: number; random: Random }) => {
     const count = Object.values(batches)[0]!.length
-    const fed: Record<string, Tensor> = { ...block, ...still, ...feeds.feed(batches, how.random) }
+    const fed: Record<string, Tensor> = { ...still, ...feeds.feed(batches, how.random) }
     for (const name of made.carried) fed[`${name}.first`] = float32(state[name]!, shapeOf(name))
     Object.assign(fed, { rate: one(how.rate), 'kl-weight': one(how.klWeight) })
     fed.steps = { type: 'int64', shape: [], data: BigInt64Array.of(BigInt(count)) }
     const began = clock()
-    const results = await session.run(chosen(fed, session.inputs))
+    const results = await session.run(chosen(fed, inputs))
     const took = Math.max(1, clock() - began)
     running += took
     stepsPerRun = Math.max(1, Math.min(256, Math.round((count * runMilliseconds) / took)))
@@ -122,7 +122,9 @@ export async function openRunner(
   }
 
   return {
-    provider: session.provider,
+    get provider() {
+      return session.provider
+    },
     shapes: new Map([...weights].map(([name, { shape }]) => [name, shape])),
     async train(batches, { onSteps, ...how }) {
       const total = Object.values(batches)[0]!.length
@@ -150,7 +152,7 @@ export async function openRunner(
         const fed = looking.feeds.feed({ cells: [step] }, random)
         const began = clock()
         const { reconstruction, divergence } = await looking.session.run(
-          chosen({ ...block, ...fed, ...current, 'kl-weight': one(1) }, looking.session.inputs),
+          chosen({ ...fed, ...current, 'kl-weight': one(1) }, looking.inputs),
         )
         running += clock() - began
         sums.reconstruction += Number(reconstruction!.data[0])
@@ -186,8 +188,12 @@ async function openLook(
   const { told } = networkOf(task)(into, (name) => input(name, { type: 'float32', shape: [] }))
   const { reconstruction, divergence } = told
   const graph = graphOf(`${task.kind} look`, { reconstruction: reconstruction!, divergence: divergence! })
-  const session: Session = await openSession(heldModel(graph, block), opening)
-  return { session, feeds: feedMaker(into) }
+  const session: Session = await openSession({ graph, held: block }, opening)
+  return { session, inputs: fedNames(graph, block), feeds: feedMaker(into) }
+}
+
+function fedNames({ inputs }: Graph, held: Readonly<Record<string, Tensor>>): string[] {
+  return inputs.map(({ name }) => name).filter((name) => held[name] === undefined)
 }
 
 function chosen(all: Readonly<Record<string, Tensor>>, inputs: readonly string[]): Record<string, Tensor> {

@@ -224,7 +224,8 @@ describe('weights that lie end to end', () => {
     ])
     expect(before.at(-1)!.outputs).toEqual(['all.first'])
     expect(before.flatMap(({ inputs }) => inputs)).toEqual(expect.arrayContaining(['a.first', 'b.first']))
-    expect(after.slice(1).flatMap(({ outputs }) => outputs)).toEqual(['a.after', 'b.after'])
+    const given = after.flatMap(({ op, outputs }) => (op === 'Reshape' ? outputs : []))
+    expect(given).toEqual(['a.after', 'b.after'])
   })
 
   it('are replaced only where they are used', () => {
