@@ -27,7 +27,7 @@ export interface Phase {
   storeEvery?: number
 }
 
-/** Where a step computes, by the job's `compute`: a GPU when it is asked for or there is one, the processor else. */
+/** Where a step computes, by the job's `compute`: a GPU when it is asked for, the processor else. */
 export function providersOf(settings: Settings): Provider[] {
   const compute = 'compute' in settings ? settings.compute : 'cpu'
   return compute === 'gpu' ? ['cuda', 'webgpu', 'cpu'] : ['cpu']

@@ -129,6 +129,7 @@ function networkDemand(
       weights: 3 * 256 * (model?.genes ?? genes),
       referenceCells: settings.workflow === 'annotate' ? (model?.referenceCells ?? 0) : 0,
       drawsComponents: isOwnMap,
+      isOnGpu: 'compute' in settings && settings.compute === 'gpu',
     },
   }
 }

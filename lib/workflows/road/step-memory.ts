@@ -38,6 +38,8 @@ export interface Demand {
     referenceCells: number
     /** whether the query is laid out, or clustered, by its own variable genes */
     drawsComponents: boolean
+    /** Fit hands the counts to a device */
+    isOnGpu: boolean
   }
   /** the network's decoder is asked in Embed; bytes of the file that comes of it, 0 for none */
   decoding?: { bytes: number }
@@ -85,8 +87,9 @@ const heldBy: Record<BatchState, (demand: Demand) => number> = {
 
 /**
  * The same of jobs with networks. 40,000 cells with 17 million counts, of which 2,000 genes and 8 labels were learnt, took 369 MiB in Prepare, 575 in
- * Fit, 318 in Embed and 269 in Label. Prepare holds one shard and moments of genes by batch; Fit the counts (8 bytes a value) and minibatches of a run,
- * weights with moments, gradients and what is stored of them; Label neighbours and layout.
+ * Fit, 318 in Embed and 269 in Label. Prepare holds one shard and moments of genes by batch; Fit the counts (8 bytes a value), weights with moments,
+ * gradients and what is stored of them; Label neighbours and layout. For a device the counts are written into the model's bytes (lib/graph/held-inputs.ts):
+ * 550 MiB more for 20 million, half of them the device's own where it has none (measured on WebGPU in software).
  */
 const heldByNetworks: Record<BatchState, (demand: Demand) => number> = {
   Prepare: ({ query, shards, network }) =>
@@ -95,7 +98,10 @@ const heldByNetworks: Record<BatchState, (demand: Demand) => number> = {
     2000 * query.genes +
     (network?.drawsComponents ? variable(query) : 0),
   Fit: ({ query, learnt, shards, network }) =>
-    10 * learnt.stored + 100 * query.cells + (12 * query.stored) / shards + 40 * (network?.weights ?? 0),
+    (network?.isOnGpu ? 34 : 10) * learnt.stored +
+    100 * query.cells +
+    (12 * query.stored) / shards +
+    40 * (network?.weights ?? 0),
   Embed: ({ query, shards, network, decoding }) =>
     (20 * query.stored) / shards +
     (decoding === undefined ? 40 : 52) * query.cells +

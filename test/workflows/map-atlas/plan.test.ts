@@ -1,6 +1,8 @@
 /** Contract: which steps a mapping takes and what they are given, before any machine starts. */
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { AnnDataToWrite } from '../../../lib/data/write-h5ad.ts'
+import type { BatchState } from '../../../lib/job/road.ts'
+import { memoryOf } from '../../../lib/workflows/road/step-memory.ts'
 import { readJob } from '../../../lib/workflows/road/validate-job.ts'
 import type { GeneMaps } from '../../../lib/workflows/workflow.ts'
 import { storeNetwork, toyAtlasModel } from '../../support/atlas-mapping.ts'
@@ -40,6 +42,20 @@ it('sends training and embedding to a GPU where the job asks for one', async () 
   const { plan } = await planned('gpu', { mode: 'extend', atlas: 'atlas.h5ad', compute: 'gpu' })
   expect(plan!.steps.Fit.queue).toBe('gpu-spot')
   expect(plan!.steps.Label.queue).toBe('cpu-spot')
+})
+
+it('gives Fit room for the counts on their way to a device, and no other step', () => {
+  const size = { cells: 100_000, genes: 2000, stored: 50e6 }
+  const of = (state: BatchState, isOnGpu: boolean) =>
+    memoryOf(state, {
+      ...{ query: size, references: size, learnt: size, largestReference: size.cells },
+      ...{ shards: 4, labels: 20, writesTraining: false },
+      network: { weights: 2e6, referenceCells: 0, drawsComponents: false, isOnGpu },
+    })
+  // 24 bytes a count, with the half and the fifth that are always given
+  expect(of('Fit', true) - of('Fit', false)).toBeGreaterThan((24 * size.stored) / 2 ** 20)
+  for (const state of ['Prepare', 'Embed', 'Label', 'Publish'] as const)
+    expect(of(state, true)).toBe(of(state, false))
 })
 
 it('has a plan of the genes of the query and of the atlas for the model, and of both for the joint file', async () => {
