@@ -4,8 +4,7 @@
  *
  * Trap: rows without entries would begin at the same place as the next, and one jump would be lost: every row has one.
  */
-import type { Expression } from './expression.ts'
-import { wholeNumbers } from './expression.ts'
+import { type Expression, wholeNumbers } from './expression.ts'
 import { add, multiply, subtract } from './operations/arithmetic.ts'
 import { cast } from './operations/choices.ts'
 import { gatherEntries, gatherRows, moveOn, scatter, sliceRows } from './operations/places.ts'
@@ -44,14 +43,13 @@ export function entriesOfRows(
   const firsts = subtract(ends, lengths)
   const last = sliceRows(ends, { from: wholeNumbers([-1]), to: wholeNumbers([2 ** 31 - 1]), length: 1 })
   const length = cast(last, 'int64')
-  const each = (number: Expression) => repeat(number, { length, word })
-  const one = add(multiply(last, 0), 1)
+  const each = (number: number, type: Expression['type']) =>
+    repeat(cast(wholeNumbers([number]), type), { length, word })
   // from the last entry of the row before to the first of this one
   const jumps = subtract(begin, moveOn(subtract(end, 1)))
-  const entries = runningSums(scatter(each(one), { places: firsts, values: jumps }))
+  const entries = runningSums(scatter(each(1, indptr.type), { places: firsts, values: jumps }))
   const perRow = moveOn(add(multiply(cast(rows, 'int32'), 0), width))
-  const none = cast(multiply(last, 0), 'int32')
-  const before = runningSums(scatter(each(none), { places: firsts, values: perRow }))
+  const before = runningSums(scatter(each(0, 'int32'), { places: firsts, values: perRow }))
   const columns = gatherEntries(indices, entries)
   return { places: add(columns, before), columns, values: gatherEntries(values, entries) }
 }
