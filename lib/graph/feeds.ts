@@ -54,7 +54,7 @@ export function wholeFeeds(): Feeds {
   const taken = new Map<string, FeedSpec>()
   const take = (name: string, spec: FeedSpec) => {
     taken.set(name, spec)
-    return input(name, { type: spec.type, shape: shapeOf(spec, lengthOf(spec)) })
+    return whole(name, spec)
   }
   const named = (group: string, part: string) => (group === 'cells' ? part : `${group} ${part}`)
   return {
@@ -85,12 +85,7 @@ export interface BlockOptions {
 /** Minibatches of a block of cells: counts as CSR (`indptr`, `indices`, `counts`) and one row a cell of whatever else there is. */
 export function blockFeeds({ step, places = 'int32' }: BlockOptions = {}): Feeds {
   const [taken, groups, block] = [new Map<string, FeedSpec>(), new Set<string>(), new Set<string>()]
-  const cut = step === undefined ? undefined : stepCutter(step)
-  const fed = (name: string, spec: FeedSpec) => {
-    const rows = lengthOf(spec)
-    if (cut !== undefined) return cut(name, spec)
-    return input(name, { type: spec.type, shape: shapeOf(spec, rows) })
-  }
+  const fed = step === undefined ? whole : stepCutter(step)
   const part = (name: string, { type, shape }: Pick<Expression, 'type' | 'shape'>) => {
     block.add(name)
     return input(`block ${name}`, { type, shape })
@@ -121,6 +116,10 @@ export function blockFeeds({ step, places = 'int32' }: BlockOptions = {}): Feeds
     groups,
     block,
   }
+}
+
+function whole(name: string, spec: FeedSpec): Expression {
+  return input(name, { type: spec.type, shape: shapeOf(spec, lengthOf(spec)) })
 }
 
 /** The step's own part of what is fed for all. */

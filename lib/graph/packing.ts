@@ -84,7 +84,7 @@ export function packingNodes(
     constants[to] = int64([end])
     constants[`${part}.shape`] = int64(shape)
     before.push({ op: 'Reshape', inputs: [`${part}.first`, flatShape], outputs: [`${part}.first.flat`] })
-    // not one Split: a shader of WebGPU writes to ten tensors at most
+    // not one Split: a shader of WebGPU takes as many tensors as its device says, and 13 were too many
     const flat = `${part}.after.flat`
     after.push(
       { op: 'Slice', inputs: [`${name}.after`, from, to], outputs: [flat] },

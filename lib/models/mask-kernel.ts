@@ -1,7 +1,7 @@
 /**
  * Masks of kept units as WebAssembly with SIMD, put together by wasm-code.ts: four generators side by side (xoshiro128++, Blackman and Vigna
- * 2021), 16 bits a unit, sixteen units at a time. A network over cells and labels takes half a million units a step: drawn one by
- * one they took a tenth of its training.
+ * 2021), 16 bits a unit, sixteen units at a time. A network over cells and labels takes half a million units a step: two by two
+ * in JavaScript they took 0.6 ms of its 14, so 0.15.
  */
 import type { Random } from '../job/random.ts'
 import { i32, moduleBytes, op, v128, vectorAccess, wasmEngine } from './wasm-code.ts'

@@ -89,7 +89,7 @@ const heldBy: Record<BatchState, (demand: Demand) => number> = {
  * The same of jobs with networks. 40,000 cells with 17 million counts, of which 2,000 genes and 8 labels were learnt, took 369 MiB in Prepare, 575 in
  * Fit, 318 in Embed and 269 in Label. Prepare holds one shard and moments of genes by batch; Fit the counts (8 bytes a value), weights with moments,
  * gradients and what is stored of them; Label neighbours and layout. For a device the counts are written into the model's bytes (lib/graph/held-inputs.ts):
- * 550 MiB more for 20 million, half of them the device's own where it has none (measured on WebGPU in software).
+ * 550 MiB more for 20 million when the sessions are open (measured on WebGPU in software, where what the device holds is among it).
  */
 const heldByNetworks: Record<BatchState, (demand: Demand) => number> = {
   Prepare: ({ query, shards, network }) =>
